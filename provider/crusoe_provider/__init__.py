@@ -1,0 +1,1 @@
+"""A Terraform provider for Crusoe Cloud Object Storage API keys."""

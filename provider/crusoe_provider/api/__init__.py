@@ -1,0 +1,1 @@
+"""The Crusoe Cloud API: configuration, signing, client, errors. Knows nothing of Terraform."""

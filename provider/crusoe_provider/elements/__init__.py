@@ -1,0 +1,1 @@
+"""What Terraform sees: the provider, its resource and its data sources, one file each."""

@@ -1,0 +1,84 @@
+"""What to tell, and what to keep, when the answer to a creation was lost."""
+
+from typing import Any
+
+from tf.utils import Diagnostics
+
+from crusoe_provider.elements.diagnostics import (
+    NEWER_CLI,
+    advice,
+    deletion_command,
+    describe_token,
+)
+from crusoe_provider.elements.token_creation import Ambiguous
+from crusoe_provider.host.resource import State
+
+_SUMMARY = "Storage token may have been created"
+
+
+def settle(
+    diags: Diagnostics, outcome: Ambiguous, planned: State, *, credentials: str
+) -> dict[str, Any] | None:
+    """Report a lost answer, and return the state to keep.
+
+    A state beside an error is kept by Terraform as tainted, so the next apply replaces the token:
+    a key whose secret nobody has stays in sight until it is revoked.
+
+    Args:
+        diags: Where to report.
+        outcome: What was found out.
+        planned: The planned state, with the organization known.
+        credentials: Where the credentials in use come from.
+
+    Returns:
+        The token's state without a secret, if there is exactly one that it can be.
+    """
+    lost = f"The request was sent once, but its answer was lost: {outcome.cause}"
+    candidates = outcome.candidates
+    if candidates is None:
+        diags.add_error(
+            _SUMMARY,
+            f"{lost} Whether there is a new token could not be found out either: "
+            f"{outcome.list_error}\n\n"
+            "Look with `crusoe storage tokens list` for a token that you do not know, created just "
+            f"now, and delete it with `crusoe storage tokens delete <token-id>` {NEWER_CLI}. Then "
+            "apply again.",
+        )
+        return None
+    if not candidates:
+        diags.add_error(
+            "Storage token not created",
+            f"{lost} Crusoe lists no new token, so none was created.\n\n"
+            f"{advice(outcome.cause, credentials=credentials)}",
+        )
+        return None
+    if len(candidates) > 1:
+        tokens = "".join(
+            f"  - {describe_token(key)}\n    {deletion_command(key)}\n" for key in candidates
+        )
+        diags.add_error(
+            _SUMMARY,
+            f"{lost} Since then Crusoe lists several new tokens that it may have made, and none is "
+            f"in the state:\n\n{tokens}\n"
+            "Delete those that nobody else has made, with the commands above "
+            f"{NEWER_CLI}, then apply again.",
+        )
+        return None
+    (key,) = candidates
+    diags.add_error(
+        "Storage token created, but its secret was lost",
+        f"{lost} Crusoe lists one new token that it must have made: {describe_token(key)}. Its "
+        "secret is shown only once and cannot be read again, so the token is kept in the state as "
+        "tainted.\n\n"
+        "Run terraform apply again: it deletes this token and creates a new one with a working "
+        "secret. If somebody else created this token at the same moment, take it out of the state "
+        "first with terraform state rm and the address of this resource.",
+    )
+    return planned | {
+        "id": key.key_uuid,
+        "access_key_id": key.access_key_id,
+        "secret_key": None,
+        "status": key.status,
+        "created_at": key.created_at,
+        "user_id": key.user_id,
+    }

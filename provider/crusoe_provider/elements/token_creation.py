@@ -1,0 +1,119 @@
+"""Creating a storage token without ever losing sight of one.
+
+The secret of a token is in the answer to the POST and nowhere else, and the API has no idempotency
+key. So a POST is sent once. When its answer is lost (a cut connection, a time-out, a 502 after the
+fact, an unreadable body) nobody knows whether there is a new token; the list is asked, and compared
+with what was there before. Creations in one organization take turns, so that a token that appears
+in between can only be this one, or one that somebody else made in those seconds.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from crusoe_provider.api.errors import CrusoeError, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crusoe_provider.api.account import Account
+    from crusoe_provider.api.models import NewStorageKey, StorageKey
+
+
+# A list that does not show the new token yet is asked again after these; seven seconds in all.
+_PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 3.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The token was created.
+
+    Attributes:
+        key: Its access key ID and secret.
+        user_id: To whom it belongs.
+    """
+
+    key: "NewStorageKey"
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """The answer was lost.
+
+    Attributes:
+        cause: What happened to the request.
+        candidates: The caller's tokens with this alias that are new in the list: none, one or
+            more. `None` when the list could not be read either.
+        list_error: Why it could not be read.
+    """
+
+    cause: RequestError
+    candidates: "tuple[StorageKey, ...] | None"
+    list_error: CrusoeError | None = None
+
+
+class TokenCreation:
+    """Creates tokens in one organization, one at a time.
+
+    Args:
+        account: The caller's account.
+        organization_id: The organization.
+        stop: Ends waits.
+    """
+
+    def __init__(self, account: "Account", organization_id: str, stop: threading.Event) -> None:
+        self._account = account
+        self._organization_id = organization_id
+        self._stop = stop
+        self._turn = threading.Lock()
+
+    def create(self, *, alias: str | None, expire_at: str | None) -> Created | Ambiguous:
+        """Send one POST, and find out what came of it.
+
+        Raises:
+            CrusoeError: Nothing was created.
+        """
+        with self._turn:
+            # Looked up before anything exists, so that what follows the POST cannot fail for it.
+            caller = self._account.identity().id
+            before = {key.access_key_id for key in self._account.keys(self._organization_id)}
+            try:
+                key = self._account.create_key(
+                    self._organization_id, alias=alias, expire_at=expire_at
+                )
+            except RequestError as error:
+                if not error.may_have_happened:
+                    raise
+                return self._find_out(error, lambda key: _is_new(key, before, caller, alias))
+            return Created(key, caller)
+
+    def listed(self, wanted: "Callable[[StorageKey], bool]") -> "tuple[StorageKey, ...]":
+        """Return the wanted keys; while there are none the list, which may lag, is asked again.
+
+        Work that has reached the API is brought to its end by this: the list is read once even
+        after Terraform has asked to stop.
+
+        Raises:
+            CrusoeError: The list could not be read.
+        """
+        fresh = False
+        for pause in (*_PAUSES_SECONDS, None):
+            keys = self._account.keys(self._organization_id, fresh=fresh, finish=True)
+            found = tuple(key for key in keys if wanted(key))
+            if found or pause is None or self._stop.wait(pause):
+                return found
+            fresh = True
+        return ()
+
+    def _find_out(
+        self, cause: RequestError, could_be_it: "Callable[[StorageKey], bool]"
+    ) -> Ambiguous:
+        try:
+            return Ambiguous(cause, self.listed(could_be_it))
+        except CrusoeError as error:
+            return Ambiguous(cause, None, error)
+
+
+def _is_new(key: "StorageKey", before: set[str], caller: str, alias: str | None) -> bool:
+    return key.access_key_id not in before and key.user_id == caller and key.alias == alias

@@ -1,0 +1,1 @@
+"""The plugin host: handshake, lifetime and the servicer that completes `tf`."""

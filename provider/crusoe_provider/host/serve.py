@@ -1,0 +1,148 @@
+"""The plugin process: go-plugin's handshake, the gRPC server and its end.
+
+The handshake is described in go-plugin's `docs/internals.md` and `server.go`: Terraform starts the
+executable with a magic cookie in the environment and reads one line from its standard output,
+`core version|protocol version|network|address|protocol|certificate`.
+"""
+
+import base64
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from tf import iface
+from tf.gen import grpc_controller_pb2 as controller_pb
+from tf.gen import grpc_controller_pb2_grpc as controller_rpc
+from tf.gen import grpc_stdio_pb2_grpc as stdio_rpc
+from tf.gen import tfplugin_pb2_grpc as provider_rpc
+
+from crusoe_provider.host.certificate import new_certificate
+from crusoe_provider.host.lifetime import Lifetime
+from crusoe_provider.host.log import Redactor, configure_logging
+from crusoe_provider.host.servicer import Servicer
+
+MAGIC_COOKIE: Final = "TF_PLUGIN_MAGIC_COOKIE"
+_MAGIC_COOKIE_VALUE: Final = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
+_CORE_PROTOCOL: Final = 1
+_PROVIDER_PROTOCOL: Final = 6
+
+# Threads are made as calls need them. Calls may wait for each other (a creation for a neighbour's
+# deletion), so there must always be one more than Terraform's -parallelism, whatever that is.
+_MAX_THREADS: Final = 4096
+# Terraform has no limit of its own on a plan's size; grpc's 4 MiB would be felt.
+_SERVER_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+)
+# How long answers on their way may take once the process is to end.
+_GRACE_SECONDS: Final = 1.0
+# A socket's path must fit into 104 bytes on macOS, 108 on Linux.
+_LONGEST_SOCKET_PATH: Final = 100
+
+
+class NotStartedByTerraformError(Exception):
+    """The magic cookie is missing: a person, not Terraform, started the program."""
+
+
+def serve(
+    new_provider: Callable[[threading.Event], iface.Provider],
+    *,
+    environ: Mapping[str, str] = os.environ,
+) -> None:
+    """Serve a provider until Terraform has no more use for it.
+
+    Args:
+        new_provider: Makes the provider; gets the event that is set when nothing new is to be
+            started.
+        environ: The environment that Terraform gave.
+
+    Raises:
+        NotStartedByTerraformError: Without the magic cookie.
+    """
+    if environ.get(MAGIC_COOKIE) != _MAGIC_COOKIE_VALUE:
+        raise NotStartedByTerraformError
+    redactor = Redactor()
+    configure_logging(environ, redactor)
+    stop = threading.Event()
+    lifetime = Lifetime(stop, sys.stdout.fileno())
+    lifetime.handle_signals()
+    servicer = Servicer(new_provider(stop), lifetime, hide=redactor.hide)
+    server = _new_server(servicer, lifetime)
+    # Terraform sends its certificate unless TF_DISABLE_PLUGIN_TLS is set, and then expects none.
+    with _listening(server, secure="PLUGIN_CLIENT_CERT" in environ) as (path, certificate):
+        server.start()
+        fields = (_CORE_PROTOCOL, _PROVIDER_PROTOCOL, "unix", path, "grpc", certificate)
+        print("|".join(map(str, fields)), flush=True)  # noqa: T201 - the handshake itself
+        lifetime.wait_for_end()
+        server.stop(grace=_GRACE_SECONDS).wait()
+        # grpc forgets a call whose peer is gone; the work behind it is finished all the same.
+        lifetime.wait_for_calls()
+
+
+def _new_server(servicer: Servicer, lifetime: Lifetime) -> grpc.Server:
+    server = grpc.server(
+        ThreadPoolExecutor(max_workers=_MAX_THREADS, thread_name_prefix="rpc"),
+        options=_SERVER_OPTIONS,
+    )
+    provider_rpc.add_ProviderServicer_to_server(servicer, server)
+    controller_rpc.add_GRPCControllerServicer_to_server(_Controller(lifetime), server)
+    stdio_rpc.add_GRPCStdioServicer_to_server(_Stdio(lifetime), server)
+    return server
+
+
+@contextlib.contextmanager
+def _listening(server: grpc.Server, *, secure: bool) -> Iterator[tuple[Path, str]]:
+    """Open the socket, in a folder that only this user can enter: that is the access control."""
+    with _private_folder() as folder:
+        path = folder / "plugin"
+        address = f"unix:{path}"
+        if not secure:
+            server.add_insecure_port(address)
+            yield path, ""
+            return
+        certificate = new_certificate(datetime.now(UTC))
+        credentials = grpc.ssl_server_credentials([(certificate.key_pem, certificate.pem)])
+        server.add_secure_port(address, credentials)
+        yield path, base64.b64encode(certificate.der).decode().rstrip("=")
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[Path]:
+    with contextlib.ExitStack() as stack:
+        prefix = "tf-crusoe-"
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
+        if len(os.fsencode(folder)) + len("/plugin") > _LONGEST_SOCKET_PATH:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, dir="/tmp"))
+        yield Path(folder)
+
+
+class _Controller(controller_rpc.GRPCControllerServicer):
+    def __init__(self, lifetime: Lifetime) -> None:
+        self._lifetime = lifetime
+
+    def Shutdown(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """End the process; the answer is still sent."""
+        del request, context
+        self._lifetime.end()
+        return controller_pb.Empty()
+
+
+class _Stdio(stdio_rpc.GRPCStdioServicer):
+    """go-plugin's channel for a plugin's output. Ours goes to stderr, so nothing is ever sent."""
+
+    def __init__(self, lifetime: Lifetime) -> None:
+        self._lifetime = lifetime
+
+    def StreamStdio(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """Keep the stream open: go-plugin logs a warning for one that ends early."""
+        del request, context
+        self._lifetime.wait_for_over()
+        yield from ()

@@ -1,0 +1,321 @@
+"""The plugin protocol: `tf`'s servicer, completed. One RPC, one small function.
+
+The functions follow terraform-plugin-framework's `internal/fwserver`: decode the request, hand it
+to the provider, encode the answer. What `tf` answers well is left to it.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, cast
+
+import grpc
+from tf import iface
+from tf.gen import tfplugin_pb2 as pb
+from tf.provider import ProviderServicer
+from tf.schema import Schema
+from tf.utils import Diagnostics
+
+from crusoe_provider.host import planning
+from crusoe_provider.host.errors import RequestError
+from crusoe_provider.host.lifetime import Lifetime
+from crusoe_provider.host.resource import (
+    CreateContext,
+    PlanContext,
+    PlanDestroyContext,
+    Resource,
+    State,
+)
+from crusoe_provider.host.rpc import Call, rpc
+from crusoe_provider.host.state_codec import StateCodec
+
+_CAPABILITIES = pb.ServerCapabilities(plan_destroy=True, get_provider_schema_optional=True)
+
+
+class Servicer(ProviderServicer):
+    """Serves one provider over the plugin protocol, version 6.
+
+    Args:
+        provider: The provider, as `tf` defines it; its resources are `host.resource.Resource`.
+        lifetime: Keeps the process alive while calls are under way, and hears of a stop.
+        hide: Called with every sensitive value that passes, so that the log can leave it out.
+    """
+
+    def __init__(
+        self, provider: iface.Provider, lifetime: Lifetime, *, hide: Callable[[str], None]
+    ) -> None:
+        super().__init__(provider)
+        self.lifetime = lifetime
+        self._hide = hide
+
+    # -- The provider --------------------------------------------------------------------------
+
+    @rpc(pb.GetMetadata.Response)
+    def GetMetadata(self, call: Call[Any, Any]) -> None:
+        """Say what is served, without the schemas."""
+        response = call.response
+        response.server_capabilities.CopyFrom(_CAPABILITIES)
+        for name in self._load_res_cls_map():
+            response.resources.add(type_name=name)
+        for name in self._load_ds_cls_map():
+            response.data_sources.add(type_name=name)
+        for name in self._load_func_cls_map():
+            response.functions.add(name=name)
+
+    @rpc(pb.GetProviderSchema.Response)
+    def GetProviderSchema(self, call: Call[Any, Any]) -> None:
+        """Return all schemas."""
+        response = call.response
+        response.server_capabilities.CopyFrom(_CAPABILITIES)
+        response.provider.CopyFrom(self.app.get_provider_schema(call.diagnostics).to_pb())
+        for name, resource in self._load_res_cls_map().items():
+            response.resource_schemas[name].CopyFrom(resource.get_schema().to_pb())
+        for name, data_source in self._load_ds_cls_map().items():
+            response.data_source_schemas[name].CopyFrom(data_source.get_schema().to_pb())
+        for name, function in self._load_func_cls_map().items():
+            response.functions[name].CopyFrom(function.get_signature().to_pb())
+
+    @rpc(pb.ValidateProviderConfig.Response)
+    def ValidateProviderConfig(self, call: Call[Any, Any]) -> None:
+        """Check the provider block; values may be unknown."""
+        config = self._provider_codec(call.diagnostics).decode(
+            call.request.config, call.diagnostics
+        )
+        self.app.validate_config(call.diagnostics, config or {})
+
+    @rpc(pb.ConfigureProvider.Response)
+    def ConfigureProvider(self, call: Call[Any, Any]) -> None:
+        """Configure the provider; values that depend on other resources may be unknown."""
+        config = self._provider_codec(call.diagnostics).decode(
+            call.request.config, call.diagnostics
+        )
+        if not call.diagnostics.has_errors():
+            self.app.configure_provider(call.diagnostics, config or {})
+
+    def StopProvider(self, request: Any, context: grpc.ServicerContext) -> pb.StopProvider.Response:
+        """Ask the provider to come to an end; calls under way still get their answers."""
+        del request, context
+        self.lifetime.stop.set()
+        return pb.StopProvider.Response()
+
+    # -- Managed resources ---------------------------------------------------------------------
+
+    @rpc(pb.ValidateResourceConfig.Response)
+    def ValidateResourceConfig(self, call: Call[Any, Any]) -> None:
+        """Check a resource block; values may be unknown."""
+        resource, codec = self._resource(call.request.type_name)
+        config = codec.decode(call.request.config, call.diagnostics)
+        if not call.diagnostics.has_errors():
+            resource.validate(call.diagnostics, call.request.type_name, config or {})
+
+    @rpc(pb.UpgradeResourceState.Response)
+    def UpgradeResourceState(self, call: Call[Any, Any]) -> None:
+        """Bring a stored state to the current schema; called for each one that is loaded."""
+        request = call.request
+        resource, codec = self._resource(request.type_name)
+        raw = _stored_object(request.raw_state)
+        current_version = resource.get_schema().version or 0
+        if request.version > current_version:
+            raise RequestError(
+                "State written by a newer version of the provider",
+                f"The state of this {request.type_name} has schema version {request.version}; "
+                f"this version of the provider knows versions up to {current_version}.\n\n"
+                "Use the version of the provider that wrote the state, or a later one.",
+            )
+        if request.version < current_version:
+            context = iface.UpgradeContext(call.diagnostics, request.type_name)
+            raw = resource.upgrade(context, request.version, raw) or {}
+        state = codec.complete(raw, call.diagnostics)
+        if not call.diagnostics.has_errors():
+            resource.observe(state)
+            call.response.upgraded_state.CopyFrom(codec.encode(state))
+
+    @rpc(pb.ReadResource.Response)
+    def ReadResource(self, call: Call[Any, Any]) -> None:
+        """Refresh a state; on errors it stays as it is."""
+        request, response = call.request, call.response
+        response.new_state.CopyFrom(request.current_state)
+        response.private = request.private
+        resource, codec = self._resource(request.type_name)
+        current = self._required(codec, request.current_state, call.diagnostics, "current state")
+        resource.observe(current)
+        context = iface.ReadContext(call.diagnostics, request.type_name)
+        state = resource.read(context, dict(current))
+        if not call.diagnostics.has_errors():
+            response.new_state.CopyFrom(codec.encode(state, like=current))
+
+    @rpc(pb.PlanResourceChange.Response)
+    def PlanResourceChange(self, call: Call[Any, Any]) -> None:
+        """Plan a creation, an update, a replacement or a destruction."""
+        request, response = call.request, call.response
+        response.planned_private = request.prior_private
+        resource, codec = self._resource(request.type_name)
+        prior = codec.decode(request.prior_state, call.diagnostics)
+        proposed = codec.decode(request.proposed_new_state, call.diagnostics)
+        config = codec.decode(request.config, call.diagnostics) or {}
+        if call.diagnostics.has_errors():
+            return
+        if proposed is None:
+            response.planned_state.CopyFrom(codec.encode(None))
+            if prior is not None:
+                resource.plan_destroy(
+                    PlanDestroyContext(call.diagnostics, request.type_name), prior
+                )
+            return
+        if prior is None:
+            planned, changed = planning.proposed_for_creation(codec, proposed), set(proposed)
+        else:
+            planned, changed = proposed, planning.changed_attributes(codec, prior, proposed)
+        context = PlanContext(call.diagnostics, request.type_name, changed, config)
+        planned = resource.plan(context, prior, dict(planned))
+        response.planned_state.CopyFrom(codec.encode(planned, like=proposed))
+        if prior is not None:
+            replacing = planning.replacing_attributes(codec, prior, planned)
+            response.requires_replace.extend(
+                planning.attribute_paths(replacing | context.requires_replace)
+            )
+
+    @rpc(pb.ApplyResourceChange.Response)
+    def ApplyResourceChange(self, call: Call[Any, Any]) -> None:
+        """Carry out a plan."""
+        request = call.request
+        # Whatever happens, an object that was there before stays in the state.
+        call.response.new_state.CopyFrom(request.prior_state)
+        call.response.private = request.planned_private
+        resource, codec = self._resource(request.type_name)
+        prior = codec.decode(request.prior_state, call.diagnostics)
+        planned = codec.decode(request.planned_state, call.diagnostics)
+        if call.diagnostics.has_errors():
+            return
+        if prior is None and planned is not None:
+            self._create(call, resource, codec, planned)
+        elif prior is not None and planned is None:
+            resource.delete(iface.DeleteContext(call.diagnostics, request.type_name), prior)
+            if not call.diagnostics.has_errors():
+                call.response.new_state.CopyFrom(codec.encode(None))
+        elif prior is not None and planned is not None:
+            context = iface.UpdateContext(call.diagnostics, request.type_name)
+            state = resource.update(context, prior, dict(planned))
+            if not call.diagnostics.has_errors():
+                call.response.new_state.CopyFrom(_result(codec, state, planned))
+        else:
+            raise RequestError("Nothing to apply", "Terraform asked to change nothing to nothing.")
+
+    def _create(
+        self, call: Call[Any, Any], resource: Resource, codec: StateCodec, planned: State
+    ) -> None:
+        created: list[State] = []
+
+        def save(state: State) -> None:
+            created[:] = [dict(state)]
+            call.response.new_state.CopyFrom(_result(codec, state, planned))
+
+        config = codec.decode(call.request.config, call.diagnostics) or {}
+        context = CreateContext(call.diagnostics, call.request.type_name, config, save)
+        try:
+            state = resource.create(context, dict(planned))
+            if state is not None:
+                save(state)
+        finally:
+            if created and call.peer_gone():
+                resource.undo_create(created[0])
+
+    @rpc(pb.ImportResourceState.Response)
+    def ImportResourceState(self, call: Call[Any, Any]) -> None:
+        """Find an existing object by the ID that the user gives."""
+        type_name = call.request.type_name
+        resource, codec = self._resource(type_name)
+        if not iface.is_importable(type(resource)):
+            raise RequestError(
+                "Import is not supported", f"This version cannot import a {type_name}."
+            )
+        context = iface.ImportContext(call.diagnostics, type_name)
+        state = resource.import_(context, call.request.id)
+        if state is not None and not call.diagnostics.has_errors():
+            resource.observe(state)
+            call.response.imported_resources.add(type_name=type_name, state=codec.encode(state))
+
+    @rpc(pb.MoveResourceState.Response)
+    def MoveResourceState(self, call: Call[Any, Any]) -> None:
+        """Refuse: no resource of this provider can be moved from another type."""
+        raise RequestError(
+            "Move is not supported",
+            f"A {call.request.source_type_name} cannot become a {call.request.target_type_name}.",
+        )
+
+    # -- Data sources --------------------------------------------------------------------------
+
+    @rpc(pb.ValidateDataResourceConfig.Response)
+    def ValidateDataResourceConfig(self, call: Call[Any, Any]) -> None:
+        """Check a data block; values may be unknown."""
+        data_source, codec = self._data_source(call.request.type_name)
+        config = codec.decode(call.request.config, call.diagnostics)
+        if not call.diagnostics.has_errors():
+            data_source.validate(call.diagnostics, call.request.type_name, config or {})
+
+    @rpc(pb.ReadDataSource.Response)
+    def ReadDataSource(self, call: Call[Any, Any]) -> None:
+        """Read a data source."""
+        type_name = call.request.type_name
+        data_source, codec = self._data_source(type_name)
+        config = self._required(codec, call.request.config, call.diagnostics, "configuration")
+        state = data_source.read(iface.ReadDataContext(call.diagnostics, type_name), config)
+        if not call.diagnostics.has_errors():
+            call.response.state.CopyFrom(codec.encode(state, like=config))
+
+    # -- Helpers -------------------------------------------------------------------------------
+
+    def _provider_codec(self, diagnostics: Diagnostics) -> StateCodec:
+        return self._codec(self.app.get_provider_schema(diagnostics))
+
+    def _resource(self, type_name: str) -> tuple[Resource, StateCodec]:
+        kind = self._load_res_cls_map().get(type_name)
+        if kind is None:
+            raise _unknown_type("resource", type_name)
+        return cast("Resource", self.app.new_resource(kind)), self._codec(kind.get_schema())
+
+    def _data_source(self, type_name: str) -> tuple[iface.DataSource, StateCodec]:
+        kind = self._load_ds_cls_map().get(type_name)
+        if kind is None:
+            raise _unknown_type("data source", type_name)
+        return self.app.new_data_source(kind), self._codec(kind.get_schema())
+
+    def _codec(self, schema: Schema) -> StateCodec:
+        return StateCodec(schema, self._hide)
+
+    def _required(
+        self, codec: StateCodec, value: pb.DynamicValue, diagnostics: Diagnostics, what: str
+    ) -> State:
+        state = codec.decode(value, diagnostics)
+        if state is None:
+            raise RequestError("Malformed request", f"Terraform sent no {what}.")
+        return state
+
+
+def _result(codec: StateCodec, state: State | None, planned: State) -> pb.DynamicValue:
+    known = None if state is None else planning.without_unknowns(state)
+    return codec.encode(known, like=planned)
+
+
+def _stored_object(raw: pb.RawState) -> State:
+    """Return the stored state as JSON has it."""
+    try:
+        stored = json.loads(raw.json)
+    except ValueError:
+        stored = None
+    if not isinstance(stored, dict):
+        raise RequestError(
+            "Unreadable state",
+            "The stored state of this object is no JSON object. Terraform 0.11 and earlier stored "
+            "states in another form, which this provider never wrote.\n\n"
+            "Restore the state from a backup, or remove the object from it (terraform state rm) "
+            "and import it again.",
+        )
+    return stored
+
+
+def _unknown_type(kind: str, type_name: str) -> RequestError:
+    return RequestError(
+        f"Unknown {kind} type",
+        f'This version of the provider has no {kind} "{type_name}".\n\n'
+        "Check the spelling, or the version in required_providers.",
+    )

@@ -1,0 +1,74 @@
+"""States of one schema, between the wire and the provider's code."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tf.gen import tfplugin_pb2 as pb
+from tf.provider import _decode_state, _encode_state_d
+from tf.schema import Schema
+from tf.types import Unknown
+from tf.utils import Diagnostics
+
+from crusoe_provider.host import dynamic_value
+from crusoe_provider.host.resource import State
+
+
+class StateCodec:
+    """Decodes and encodes the values of one schema.
+
+    Args:
+        schema: The schema of a provider block, a resource or a data source.
+        hide: Called with each value of a sensitive attribute that passes, so that the log can
+            be kept free of it.
+    """
+
+    def __init__(self, schema: Schema, hide: Callable[[str], None]) -> None:
+        self.attributes = {a.name: a for a in schema.attributes}
+        self.blocks = {b.type_name: b for b in schema.block_types}
+        self._hide = hide
+
+    def decode(self, value: pb.DynamicValue, diagnostics: Diagnostics) -> State | None:
+        """Return the state in `value`, or `None` where it is null; see `complete`.
+
+        Raises:
+            MalformedValueError: The value is no object, or cannot be decoded.
+        """
+        raw = dynamic_value.decode_object(value)
+        return None if raw is None else self.complete(raw, diagnostics)
+
+    def complete(self, raw: State, diagnostics: Diagnostics) -> State:
+        """Return `raw` decoded by type: names that the schema lacks left out, missing ones null.
+
+        A value that its type cannot decode is reported in `diagnostics` on its attribute.
+        """
+        _, decoded = _decode_state(diagnostics, self.attributes, self.blocks, raw)
+        state = {name: (decoded or {}).get(name) for name in (*self.attributes, *self.blocks)}
+        self._hide_sensitive(state)
+        return state
+
+    def encode(self, state: State | None, like: State | None = None) -> pb.DynamicValue:
+        """Return `state` for the wire; attributes it lacks become null.
+
+        Args:
+            state: The state, or `None` for null.
+            like: A decoded state. Where it means the same its spelling is kept, as Terraform
+                compares values literally.
+        """
+        if state is None:
+            return dynamic_value.encode(None)
+        self._hide_sensitive(state)
+        full = {name: state.get(name) for name in (*self.attributes, *self.blocks)}
+        old = _encode_state_d(self.attributes, self.blocks, like, None)
+        return dynamic_value.encode(_encode_state_d(self.attributes, self.blocks, full, old))
+
+    def equal(self, name: str, a: Any, b: Any) -> bool:
+        """Say whether two decoded values of the attribute or block `name` mean the same."""
+        if a is None or b is None or a is Unknown or b is Unknown:
+            return a is b
+        kind = self.attributes[name].type if name in self.attributes else self.blocks[name]
+        return bool(kind.semantically_equal(a, b))
+
+    def _hide_sensitive(self, state: State) -> None:
+        for name, attribute in self.attributes.items():
+            if attribute.sensitive and isinstance(value := state.get(name), str):
+                self._hide(value)

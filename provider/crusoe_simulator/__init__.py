@@ -1,0 +1,1 @@
+"""A local Crusoe Cloud API for tests and demos: the storage key slice, with faults on demand."""

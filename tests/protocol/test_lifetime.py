@@ -1,0 +1,206 @@
+"""How a plugin process starts and ends, with a toy provider behind it."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tf.gen import tfplugin_pb2 as pb
+from tf.types import Unknown
+
+from support import toy_plugin
+from support.plugin import EXIT_SECONDS, Plugin, dynamic, errors, value_of
+from support.toy_fixtures import StartToy, thing
+
+
+@pytest.fixture
+def in_background() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as executor:
+        yield executor
+
+
+def create(plugin: Plugin, does: str) -> Any:
+    planned = dynamic(thing(does=does, id=Unknown, secret=Unknown))
+    return plugin.provider.ApplyResourceChange(
+        pb.ApplyResourceChange.Request(
+            type_name="toy_thing",
+            prior_state=dynamic(None),
+            planned_state=planned,
+            config=planned,
+        )
+    )
+
+
+def start_creation(
+    start_toy: StartToy, executor: ThreadPoolExecutor, folder: Path, does: str
+) -> tuple[Plugin, Future[Any]]:
+    """Return a plugin in the middle of a creation."""
+    os.mkfifo(folder / "events")
+    os.mkfifo(folder / "go")
+    plugin = start_toy()
+    answer = executor.submit(create, plugin, does)
+    assert (folder / "events").read_text() == "create\n"  # returns once the toy has told it
+    return plugin, answer
+
+
+def let_go(folder: Path) -> None:
+    (folder / "go").write_bytes(b"")
+
+
+def test_handshake(start_toy: StartToy) -> None:
+    """Core protocol 1, plugin protocol 6, a socket, gRPC and a certificate."""
+    plugin = start_toy()
+
+    core, protocol, network, socket, kind, certificate = plugin.handshake
+    assert (core, protocol, network, kind) == ("1", "6", "unix", "grpc")
+    assert Path(socket).is_socket()
+    assert certificate
+    assert not certificate.endswith("=")
+
+
+def test_the_socket_is_private_and_is_removed(start_toy: StartToy) -> None:
+    """Only the user can enter the socket's folder, and nothing is left of it."""
+    plugin = start_toy()
+    folder = plugin.socket.parent
+
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    code = plugin.shut_down()
+
+    assert mode == 0o700
+    assert code == 0
+    assert not folder.exists()
+
+
+def test_a_long_temporary_folder_is_no_obstacle(start_toy: StartToy, tmp_path: Path) -> None:
+    """A socket's path has a limit of about a hundred bytes; macOS comes close to it."""
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+
+    plugin = start_toy(TMPDIR=str(long))
+
+    assert plugin.shut_down() == 0
+    assert not list(long.iterdir())
+
+
+def test_without_tls_no_certificate_is_sent(start_toy: StartToy) -> None:
+    """TF_DISABLE_PLUGIN_TLS: Terraform sends no certificate and panics if it gets one."""
+    plugin = start_toy(without=("PLUGIN_CLIENT_CERT",))
+
+    assert plugin.handshake[5] == ""
+    assert not plugin.provider.GetProviderSchema(pb.GetProviderSchema.Request()).diagnostics
+
+
+def test_a_home_that_cannot_be_written_is_no_obstacle(start_toy: StartToy) -> None:
+    """Nothing is cached on disk."""
+    plugin = start_toy(HOME="/nonexistent")
+
+    assert plugin.shut_down() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_do_not_cut_a_call(
+    start_toy: StartToy, in_background: ThreadPoolExecutor, tmp_path: Path, number: int
+) -> None:
+    """A creation under way ends with its state, and the process serves on until Shutdown."""
+    plugin, answer = start_creation(start_toy, in_background, tmp_path, "wait")
+
+    plugin.process.send_signal(number)
+    let_go(tmp_path)
+    response = answer.result(EXIT_SECONDS)
+
+    assert not response.diagnostics
+    assert value_of(response.new_state)["id"] == "1"
+    assert not plugin.provider.GetMetadata(pb.GetMetadata.Request()).diagnostics
+    assert plugin.shut_down() == 0
+
+
+@pytest.mark.parametrize("how", ["StopProvider", "SIGTERM"])
+def test_a_stop_ends_waits(
+    start_toy: StartToy, in_background: ThreadPoolExecutor, tmp_path: Path, how: str
+) -> None:
+    """A creation that only waits gives up with a diagnostic."""
+    plugin, answer = start_creation(start_toy, in_background, tmp_path, "wait for stop")
+
+    if how == "StopProvider":
+        plugin.provider.StopProvider(pb.StopProvider.Request())
+    else:
+        plugin.process.send_signal(signal.SIGTERM)
+    response = answer.result(EXIT_SECONDS)
+
+    assert [d.summary for d in errors(response)] == ["Stopped"]
+
+
+def test_a_stop_lets_a_creation_finish(
+    start_toy: StartToy, in_background: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    """StopProvider cuts nothing: the state of what was made reaches Terraform."""
+    plugin, answer = start_creation(start_toy, in_background, tmp_path, "wait")
+
+    plugin.provider.StopProvider(pb.StopProvider.Request())
+    let_go(tmp_path)
+
+    assert value_of(answer.result(EXIT_SECONDS).new_state)["id"] == "1"
+
+
+def test_when_terraform_is_gone_the_creation_is_undone(
+    start_toy: StartToy, in_background: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    """Nobody can store the new object: the object is removed, the process ends."""
+    plugin, answer = start_creation(start_toy, in_background, tmp_path, "wait")
+
+    plugin.disconnect()
+    let_go(tmp_path)
+    told = (tmp_path / "events").read_text()
+    code = plugin.process.wait(EXIT_SECONDS)
+
+    assert told == "undo 1\n"
+    assert code == 0
+    assert answer.exception(EXIT_SECONDS) is not None
+    assert not plugin.socket.parent.exists()
+
+
+def test_an_idle_plugin_ends_when_terraform_is_gone(start_toy: StartToy) -> None:
+    """No call is under way: the process ends by itself."""
+    plugin = start_toy()
+
+    plugin.disconnect()
+
+    assert plugin.process.wait(EXIT_SECONDS) == 0
+
+
+def test_many_calls_that_wait_for_each_other(start_toy: StartToy, tmp_path: Path) -> None:
+    """Sixty creations wait until a later call ends them: no pool of workers is exhausted."""
+    calls = 60
+    os.mkfifo(tmp_path / "events")
+    plugin = start_toy()
+    # Open for both ends: it stays readable while no creation has it open for writing.
+    with (
+        os.fdopen(os.open(tmp_path / "events", os.O_RDWR)) as events,
+        ThreadPoolExecutor(calls) as executor,
+    ):
+        answers = [executor.submit(create, plugin, "wait for stop") for _ in range(calls)]
+        begun = [events.readline() for _ in range(calls)]
+
+        plugin.provider.StopProvider(pb.StopProvider.Request())
+        summaries = [errors(answer.result(EXIT_SECONDS))[0].summary for answer in answers]
+
+    assert begun == ["create\n"] * calls
+    assert summaries == ["Stopped"] * calls
+
+
+def test_started_by_hand_it_explains_itself(tmp_path: Path) -> None:
+    """Without Terraform's cookie there is no handshake, and an error."""
+    environment = {"PATH": os.environ["PATH"]}
+    command = [sys.executable, str(toy_plugin.__file__), str(tmp_path)]
+
+    result = subprocess.run(command, env=environment, capture_output=True, check=False)
+
+    assert result.returncode != 0
+    assert result.stdout == b""
+    assert b"NotStartedByTerraformError" in result.stderr
