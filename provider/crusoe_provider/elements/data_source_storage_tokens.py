@@ -10,6 +10,7 @@ from tf.utils import Diagnostics
 from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.elements.diagnostics import add_api_error
 from crusoe_provider.elements.token_attributes import ORGANIZATION_ID, check_organization_id
+from crusoe_provider.host.resource import State
 from crusoe_provider.host.types import Object
 
 if TYPE_CHECKING:
@@ -73,12 +74,12 @@ class StorageTokensDataSource(iface.DataSource):
             ],
         )
 
-    def validate(self, diags: Diagnostics, type_name: str, config: iface.Config) -> None:
+    def validate(self, diags: Diagnostics, type_name: str, config: State) -> None:
         """Check the block; values may be unknown."""
         del type_name
         check_organization_id(diags, config)
 
-    def read(self, ctx: iface.ReadDataContext, config: iface.Config) -> iface.State | None:
+    def read(self, ctx: iface.ReadDataContext, config: State) -> State | None:
         """Return the tokens as the API lists them now."""
         account = self._provider.account
         if account is None:

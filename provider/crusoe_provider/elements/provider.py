@@ -23,6 +23,8 @@ from crusoe_provider.elements.data_source_storage_tokens import StorageTokensDat
 from crusoe_provider.elements.diagnostics import add_problems
 from crusoe_provider.elements.resource_storage_token import StorageTokenResource
 from crusoe_provider.elements.token_creation import TokenCreation
+from crusoe_provider.elements.token_import import SECRET_VARIABLE
+from crusoe_provider.host.resource import State
 
 if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
@@ -148,12 +150,12 @@ class CrusoeProvider(iface.Provider):
             ],
         )
 
-    def validate_config(self, diags: Diagnostics, config: iface.Config) -> None:
+    def validate_config(self, diags: Diagnostics, config: State) -> None:
         """Check what is known of the provider block, without looking at files or environment."""
         block, _ = _provider_block(config)
         add_problems(diags, block_problems(block))
 
-    def configure_provider(self, diags: Diagnostics, config: iface.Config) -> None:
+    def configure_provider(self, diags: Diagnostics, config: State) -> None:
         """Settle the configuration; no request is sent."""
         block, unknown = _provider_block(config)
         self.organization_unknown = "organization_id" in unknown
@@ -166,6 +168,10 @@ class CrusoeProvider(iface.Provider):
             return
         self.credentials = settings.credentials_source
         self.account = _new_account(settings, self._stop)
+
+    def imported_secret(self) -> str | None:
+        """Return the secret that the environment gives for the token that is imported."""
+        return self._environ.get(SECRET_VARIABLE, "").strip() or None
 
     def token_creation(self, organization_id: str) -> TokenCreation:
         """Return the one place where tokens of `organization_id` are created."""

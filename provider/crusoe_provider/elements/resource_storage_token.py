@@ -1,7 +1,7 @@
 """The resource `crusoe_storage_token`: one API key of Object Storage."""
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tf import iface
 from tf.schema import Attribute, Schema
@@ -19,6 +19,7 @@ from crusoe_provider.elements.token_attributes import (
     check_organization_id,
 )
 from crusoe_provider.elements.token_creation import Ambiguous, TokenCreation
+from crusoe_provider.elements.token_import import SECRET_VARIABLE, add_not_importable
 from crusoe_provider.host.resource import CreateContext, PlanContext, Resource, State
 
 if TYPE_CHECKING:
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
     from crusoe_provider.elements.provider import CrusoeProvider
 
 logger = logging.getLogger(__name__)
+
+_SECRET_UNKNOWN: Final = (
+    "Secret of the imported storage token is unknown",
+    (
+        "Crusoe shows a secret only once, when the token is created, so secret_key is null. "
+        "Nothing is replaced because of it; where you have the secret, remove the token from the "
+        f"state and import it again with {SECRET_VARIABLE} set to it."
+    ),
+)
 
 
 class StorageTokenResource(Resource):
@@ -132,7 +142,7 @@ class StorageTokenResource(Resource):
             ],
         )
 
-    def validate(self, diags: Diagnostics, type_name: str, config: iface.Config) -> None:
+    def validate(self, diags: Diagnostics, type_name: str, config: State) -> None:
         """Check the block; values may be unknown."""
         del type_name
         check_alias(diags, config)
@@ -223,6 +233,31 @@ class StorageTokenResource(Resource):
                 self._add_foreign(ctx.diagnostics, "Storage token not deleted", account, current)
         except CrusoeError as error:
             self._add_error(ctx.diagnostics, "Storage token not deleted", error)
+
+    def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
+        """Find a token by its token ID or access key ID, `<organization>/` before it or not."""
+        account = self._account()
+        organization_id, _, wanted = id.strip().rpartition("/")
+        try:
+            organization_id = organization_id or account.organization_id()
+            keys = account.keys(organization_id)
+            caller = account.identity()
+        except CrusoeError as error:
+            self._add_error(ctx.diagnostics, "Storage token not imported", error)
+            return None
+        key = next((k for k in keys if wanted in {k.key_uuid, k.access_key_id}), None)
+        mine = sorted((k for k in keys if k.user_id == caller.id), key=lambda k: k.created_at)
+        if key is None or key not in mine:
+            add_not_importable(ctx.diagnostics, wanted, key, mine, caller)
+            return None
+        secret_key = self._provider.imported_secret()
+        if secret_key is None:
+            ctx.diagnostics.add_warning(*_SECRET_UNKNOWN)
+        return (
+            {ORGANIZATION_ID: organization_id, "secret_key": secret_key}
+            | _listed_attributes(key)
+            | _configurable_attributes(key)
+        )
 
     def undo_create(self, state: State) -> None:
         """Revoke a token that Terraform, killed in between, cannot take into its state."""

@@ -16,11 +16,13 @@ class Timestamp(String):
     """An RFC 3339 date and time: a string of which every spelling of one instant is equal."""
 
     def semantically_equal(self, a_decoded: Any, b_decoded: Any) -> bool:
-        """Compare instants; what is no timestamp (a state edited by hand) is compared as text."""
+        """Compare instants; what is no timestamp (null, a state edited by hand) as it is."""
+        if not (isinstance(a_decoded, str) and isinstance(b_decoded, str)):
+            return a_decoded is b_decoded
         try:
             return parse_instant(a_decoded) == parse_instant(b_decoded)
         except ValueError:
-            return bool(a_decoded == b_decoded)
+            return a_decoded == b_decoded
 
 
 def check_organization_id(diags: Diagnostics, config: Mapping[str, Any]) -> None:

@@ -1,0 +1,75 @@
+# Everything a developer needs, from a fresh clone on. GNU make 3.81 is enough, as on macOS.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PYTEST := $(BIN)/pytest
+# How many tests run at a time.
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo playground test unit protocol acceptance fmt lint types clean \
+	check-terraform
+
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  KEEP=1 make demo stops before the token is revoked, as make playground does."
+
+install: $(INSTALLED) ## Make the virtual environment in .venv and install everything into it
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is not. Try make PYTHON=python3.12 ..." >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: install ## Show the life of a storage token, from plan to destroy, on a local API
+	$(BIN)/python tools/demo.py $(if $(KEEP),--keep)
+
+playground: install ## The same, but leave the token and the local API to you until Ctrl-C
+	$(BIN)/python tools/demo.py --keep
+
+test: install ## Run every check and every test
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory types
+	@$(MAKE) --no-print-directory check-terraform
+	$(PYTEST) -n $(WORKERS)
+
+unit: install ## Run the tests of single modules
+	$(PYTEST) tests/unit
+
+protocol: install ## Run the tests of the plugin process, with a gRPC client in Terraform's place
+	$(PYTEST) -n $(WORKERS) tests/protocol
+
+acceptance: install check-terraform ## Run the tests with the real Terraform
+	$(PYTEST) -n $(WORKERS) tests/acceptance
+
+fmt: install check-terraform ## Format Python and Terraform code
+	$(BIN)/ruff check --fix --exit-zero --quiet
+	$(BIN)/ruff format
+	terraform fmt -recursive examples
+
+lint: install check-terraform ## Check style, format and the layers of the architecture
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	terraform fmt -check -diff -recursive examples
+
+types: install ## Check the types
+	$(BIN)/mypy
+
+clean: ## Delete all that these targets make
+	rm -rf $(VENV) .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+check-terraform:
+	@command -v terraform >/dev/null || { \
+	  echo "Terraform was not found on the path. Install it and try again:" >&2; \
+	  echo "https://developer.hashicorp.com/terraform/install" >&2; \
+	  exit 1; }

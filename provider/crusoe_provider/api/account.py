@@ -1,0 +1,137 @@
+"""What one process has learnt of the caller's account, shared by all its threads."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from crusoe_provider.api.client import CrusoeClient
+from crusoe_provider.api.errors import OrganizationNotDetermined
+from crusoe_provider.api.models import Identity, NewStorageKey, StorageKey
+
+Value = TypeVar("Value")
+
+# Other people create and delete keys too, and an apply can take hours.
+_LONGEST_AGE_SECONDS: Final = 30.0
+
+
+class _Shared(Generic[Value]):
+    """A value that is asked for once, whoever needs it: the first to come asks, the rest wait.
+
+    A failure reaches the one who asked; the next one asks anew. A value counts from the moment it
+    was asked for, so that a write in the meantime makes it stale.
+    """
+
+    def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._value: tuple[Value, float] | None = None
+
+    def get(self, ask: Callable[[], Value], now: Callable[[], float], since: float) -> Value:
+        """Return the value if it was asked for after `since`, else ask."""
+        with self._asking:
+            if self._value is None or self._value[1] <= since:
+                moment = now()
+                self._value = (ask(), moment)
+            return self._value[0]
+
+
+class Account:
+    """The caller's account: who it is, which organization, which keys.
+
+    Each question is put to the API when it is first needed, and once, also under concurrent calls.
+
+    Args:
+        client: The client.
+        organization_id: The organization that was configured, if one was.
+        monotonic: The clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        client: CrusoeClient,
+        *,
+        organization_id: str | None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._configured = organization_id
+        self._monotonic = monotonic
+        self._organization: _Shared[str] = _Shared()
+        self._identity: _Shared[Identity] = _Shared()
+        self._lock = threading.Lock()
+        self._lists: dict[str, _Shared[tuple[StorageKey, ...]]] = {}
+        self._written: dict[str, float] = {}
+
+    def organization_id(self) -> str:
+        """Return the organization that was configured, or else the only one of the caller.
+
+        Raises:
+            OrganizationNotDetermined: There is none, or there are several.
+            CrusoeError: They could not be listed.
+        """
+        if self._configured:
+            return self._configured
+        return self._organization.get(self._only_organization, self._monotonic, 0.0)
+
+    def identity(self) -> Identity:
+        """Return who the caller is.
+
+        Raises:
+            CrusoeError: It could not be found out.
+        """
+        return self._identity.get(self._client.identity, self._monotonic, 0.0)
+
+    def keys(
+        self, organization_id: str, *, fresh: bool = False, finish: bool = False
+    ) -> tuple[StorageKey, ...]:
+        """Return the keys of an organization that the caller is shown.
+
+        One list serves every reader until this process writes, or for half a minute.
+
+        Args:
+            organization_id: The organization.
+            fresh: Ask the API in any case; concurrent callers still share one request.
+            finish: Ask even after a stop, once; see `CrusoeClient.list_keys`.
+
+        Raises:
+            CrusoeError: They could not be listed.
+        """
+        now = self._monotonic()
+        with self._lock:
+            shared = self._lists.setdefault(organization_id, _Shared())
+            written = self._written.get(organization_id, 0.0)
+        since = now if fresh else max(written, now - _LONGEST_AGE_SECONDS)
+        return shared.get(
+            lambda: tuple(self._client.list_keys(organization_id, finish=finish)),
+            self._monotonic,
+            since,
+        )
+
+    def create_key(
+        self, organization_id: str, *, alias: str | None, expire_at: str | None
+    ) -> NewStorageKey:
+        """Create a key; see `CrusoeClient.create_key`. The next list is read afresh."""
+        try:
+            return self._client.create_key(organization_id, alias=alias, expire_at=expire_at)
+        finally:
+            self._wrote(organization_id)
+
+    def delete_key(self, organization_id: str, access_key_id: str, *, finish: bool = False) -> bool:
+        """Delete a key; see `CrusoeClient.delete_key`. The next list is read afresh."""
+        try:
+            return self._client.delete_key(organization_id, access_key_id, finish=finish)
+        finally:
+            self._wrote(organization_id)
+
+    def _wrote(self, organization_id: str) -> None:
+        with self._lock:
+            self._written[organization_id] = self._monotonic()
+
+    def _only_organization(self) -> str:
+        organizations = self._client.organizations()
+        if len(organizations) == 1:
+            return organizations[0].id
+        if not organizations:
+            raise OrganizationNotDetermined("The user belongs to no active organization.")
+        listed = "".join(f"\n  - {o.id} ({o.name})" for o in organizations)
+        raise OrganizationNotDetermined(f"The user belongs to several organizations:{listed}")

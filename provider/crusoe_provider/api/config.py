@@ -1,0 +1,411 @@
+"""Where the settings of the provider come from, and what is wrong with them.
+
+Highest first: the provider block; the profile that the block names; the environment; the profile
+that the environment, the file or the custom (`default`) names. Credentials are a pair from one
+source. The file, the variables and their order are those of Crusoe's own tools, with these
+differences on purpose: a profile named in the block beats the environment, so that credentials of
+another account are never used silently; an ID and a secret from two sources never mix; what is
+broken or unknown is an error.
+"""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from crusoe_provider.api.config_file import BrokenConfigFileError, ConfigFile, read_config_file
+from crusoe_provider.api.durations import format_duration, parse_duration
+from crusoe_provider.api.errors import ConfigurationError, Problem
+from crusoe_provider.api.signing import SigningError, decode_secret
+
+DEFAULT_ENDPOINT: Final = "https://api.cloud.crusoe.ai/v1"
+DEFAULT_REQUEST_TIMEOUT: Final = timedelta(seconds=30)
+DEFAULT_MAX_RETRIES: Final = 3
+
+# Names that the API had before; Crusoe's own tools map these as well.
+_LEGACY_ENDPOINTS: Final = frozenset(
+    {"https://api.crusoecloud.com/v1alpha5", "https://api.crusoecloud.com/v1"}
+)
+_TIMEOUT_RANGE: Final = (timedelta(seconds=1), timedelta(minutes=10))
+_MOST_RETRIES: Final = 10
+_UNKNOWN_PROFILE: Final = "Unknown profile"
+_ID_VARIABLE: Final = "CRUSOE_ACCESS_KEY_ID"
+_SECRET_VARIABLE: Final = "CRUSOE_SECRET_KEY"  # noqa: S105 - a variable's name
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderBlock:
+    """What the provider block says; `None` where it says nothing."""
+
+    profile: str | None = None
+    api_endpoint: str | None = None
+    access_key_id: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    organization_id: str | None = None
+    request_timeout: str | None = None
+    max_retries: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settled settings.
+
+    Attributes:
+        endpoint: Base URL of the API, without a slash at its end.
+        access_key_id: ID of the API key that signs requests.
+        secret_key: Its secret, as it was given.
+        credentials_source: Where the pair comes from, in words.
+        organization_id: The organization, if one is set.
+        request_timeout: How long one request may take.
+        max_retries: How often a failed request is sent again.
+    """
+
+    endpoint: str
+    access_key_id: str
+    secret_key: str = field(repr=False)
+    credentials_source: str
+    organization_id: str | None = None
+    request_timeout: timedelta = DEFAULT_REQUEST_TIMEOUT
+    max_retries: int = DEFAULT_MAX_RETRIES
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """The selected profile; without settings if there is no such one."""
+
+    name: str
+    file: ConfigFile
+    settings: Mapping[str, str] = field(repr=False)
+
+    @property
+    def exists(self) -> bool:
+        return self.name in self.file.profiles
+
+    def __str__(self) -> str:
+        return f'profile "{self.name}" of {self.file.path}'
+
+
+@dataclass(frozen=True, slots=True)
+class _Credentials:
+    access_key_id: str
+    secret_key: str = field(repr=False)
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A place where credentials may be: its name, the names of the two, and what it holds."""
+
+    name: str
+    names: tuple[str, str]
+    values: Mapping[str, str] = field(repr=False)
+
+    @property
+    def pair(self) -> tuple[str | None, str | None]:
+        access_key_id, secret_key = self.names
+        return self.values.get(access_key_id), self.values.get(secret_key)
+
+
+def block_problems(block: ProviderBlock) -> list[Problem]:
+    """Return what is wrong with the block by itself, without looking at files or environment."""
+    return [*_empty_problems(block), *_value_problems(block), *_pair_problems(block)]
+
+
+def resolve(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | None) -> Settings:
+    """Return the settings that apply.
+
+    Args:
+        block: The provider block.
+        environ: The environment; an empty variable counts as unset.
+        home: The home folder, or `None` when there is none.
+
+    Raises:
+        ConfigurationError: With everything that is wrong, at once.
+    """
+    problems = block_problems(block)
+    variables = {k: v.strip() for k, v in environ.items() if k.startswith("CRUSOE_") and v.strip()}
+    try:
+        file = read_config_file(home)
+    except BrokenConfigFileError as error:
+        problems.append(
+            Problem("Broken configuration file", f"{error}\n\nCorrect the file, or remove it.")
+        )
+        raise ConfigurationError(problems) from None
+    profile = _profile(block, variables, file, problems)
+    credentials = _credentials(block, variables, profile, problems)
+    endpoint = _endpoint(block, variables, profile.settings)
+    if not block.api_endpoint:
+        problems += _endpoint_problems(endpoint, None)
+    if problems or credentials is None:
+        raise ConfigurationError(problems)
+    return Settings(
+        endpoint=endpoint,
+        access_key_id=credentials.access_key_id,
+        secret_key=credentials.secret_key,
+        credentials_source=credentials.source,
+        organization_id=block.organization_id or variables.get("CRUSOE_ORGANIZATION_ID"),
+        request_timeout=parse_duration(block.request_timeout)
+        if block.request_timeout
+        else DEFAULT_REQUEST_TIMEOUT,
+        max_retries=DEFAULT_MAX_RETRIES if block.max_retries is None else int(block.max_retries),
+    )
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Say whether `endpoint` is on this machine."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+# -- Choosing ------------------------------------------------------------------------------------
+
+
+def _profile(
+    block: ProviderBlock, variables: Mapping[str, str], file: ConfigFile, problems: list[Problem]
+) -> _Profile:
+    """Return the selected profile."""
+    candidates = (
+        (block.profile, "the provider block names it", "profile"),
+        (variables.get("CRUSOE_PROFILE"), "CRUSOE_PROFILE names it", None),
+        (file.chosen, "the file's own top-level `profile` names it", None),
+    )
+    name, why, attribute = next(
+        ((n.strip(), why, attribute) for n, why, attribute in candidates if n and n.strip()),
+        ("default", None, None),
+    )
+    if name not in file.profiles and why is not None:
+        there = ", ".join(sorted(file.profiles)) or "none"
+        where = file.path or "There is no home folder, so ~/.crusoe/config"
+        state = f"has these profiles: {there}" if file.exists else "does not exist"
+        detail = (
+            f'There is no profile "{name}" ({why}). {where} {state}.\n\n'
+            "Correct the name, or add the profile to the file, for example with "
+            "`crusoe config init`."
+        )
+        problems.append(Problem(_UNKNOWN_PROFILE, detail, attribute))
+    return _Profile(name, file, file.profiles.get(name, {}))
+
+
+def _credentials(
+    block: ProviderBlock,
+    variables: Mapping[str, str],
+    profile: _Profile,
+    problems: list[Problem],
+) -> _Credentials | None:
+    """Return the pair from the first source that has one; `None` with a problem reported."""
+    if block.access_key_id or block.secret_key:
+        return _block_credentials(block)
+    sources = [
+        _Source(
+            f"the environment variables {_ID_VARIABLE} and {_SECRET_VARIABLE}",
+            (_ID_VARIABLE, _SECRET_VARIABLE),
+            variables,
+        ),
+        _Source(str(profile), ("access_key_id", "secret_key"), profile.settings),
+    ]
+    if block.profile:
+        # Named in the block, it is this profile or nothing.
+        del sources[0]
+    for source in sources:
+        match source.pair:
+            case (str(access_key_id), str(secret_key)):
+                if problem := _secret_problem(secret_key, f"The secret from {source.name}", None):
+                    problems.append(problem)
+                return _Credentials(access_key_id, secret_key, source.name)
+            case (None, None):
+                continue
+        problems.append(_half_a_pair(source))
+        return None
+    if block.profile and profile.exists:
+        problems.append(
+            Problem(
+                "Profile without credentials",
+                f"{profile} has neither access_key_id nor secret_key, and a profile that the "
+                "provider block names goes before the environment.\n\n"
+                "Add them to the profile, or remove `profile` from the provider block.",
+                "profile",
+            )
+        )
+    elif not any(problem.summary == _UNKNOWN_PROFILE for problem in problems):
+        problems.append(_missing_credentials(profile))
+    return None
+
+
+def _block_credentials(block: ProviderBlock) -> _Credentials | None:
+    if block.access_key_id is None or block.secret_key is None:
+        return None  # half a pair, which `block_problems` reports
+    return _Credentials(block.access_key_id.strip(), block.secret_key.strip(), "the provider block")
+
+
+def _half_a_pair(source: _Source) -> Problem:
+    missing, given = sorted(source.names, key=lambda name: name in source.values)
+    return Problem(
+        "Incomplete credentials",
+        f"{given} is set without {missing}, in {source.name}. An access key ID and its secret "
+        "belong together, so they are never taken from two places.\n\n"
+        f"Set {missing} there too, or remove {given}.",
+    )
+
+
+def _missing_credentials(profile: _Profile) -> Problem:
+    file = profile.file
+    if file.path is None:
+        file_state = "~/.crusoe/config: there is no home folder"
+    elif not file.exists:
+        file_state = f"{file.path}: there is no such file"
+    elif not profile.exists:
+        names = ", ".join(sorted(file.profiles)) or "none"
+        file_state = f'{file.path}: no profile "{profile.name}" (profiles: {names})'
+    else:
+        file_state = f"{profile}: neither access_key_id nor secret_key is set"
+    return Problem(
+        "Missing Crusoe credentials",
+        "The provider needs an access key ID and a secret key of the Crusoe API. It looked in:\n\n"
+        "  - the provider block: neither access_key_id nor secret_key is set\n"
+        f"  - the environment: neither {_ID_VARIABLE} nor {_SECRET_VARIABLE} is set\n"
+        f"  - {file_state}\n\n"
+        f"Set {_ID_VARIABLE} and {_SECRET_VARIABLE}, or run `crusoe config init`.",
+    )
+
+
+def _endpoint(
+    block: ProviderBlock, variables: Mapping[str, str], profile: Mapping[str, str]
+) -> str:
+    # Credentials of a profile that the block names belong to that profile's endpoint.
+    named = profile.get("api_endpoint") if block.profile else None
+    candidates = (
+        block.api_endpoint,
+        named,
+        variables.get("CRUSOE_API_ENDPOINT"),
+        profile.get("api_endpoint"),
+    )
+    endpoint = next((c.strip() for c in candidates if c and c.strip()), DEFAULT_ENDPOINT)
+    endpoint = endpoint.rstrip("/")
+    return DEFAULT_ENDPOINT if endpoint in _LEGACY_ENDPOINTS else endpoint
+
+
+# -- Checking ------------------------------------------------------------------------------------
+
+
+def _empty_problems(block: ProviderBlock) -> Iterator[Problem]:
+    for name in ("profile", "api_endpoint", "access_key_id", "secret_key", "organization_id"):
+        value = getattr(block, name)
+        if value is not None and not value.strip():
+            yield Problem(
+                f"Empty {name}",
+                f"{name} is set to an empty text. Give it a value, or leave it out to have it "
+                "taken from the environment or the profile.",
+                name,
+            )
+
+
+def _value_problems(block: ProviderBlock) -> Iterator[Problem]:
+    if block.api_endpoint and block.api_endpoint.strip():
+        yield from _endpoint_problems(block.api_endpoint.strip(), "api_endpoint")
+    if block.secret_key and block.secret_key.strip():
+        problem = _secret_problem(
+            block.secret_key, "The secret in the provider block", "secret_key"
+        )
+        if problem:
+            yield problem
+    if block.organization_id and any(c.isspace() or c in "/\\?#%" for c in block.organization_id):
+        yield Problem(
+            "Invalid organization ID",
+            "An organization ID is a UUID such as ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab, without "
+            "blanks and slashes.",
+            "organization_id",
+        )
+    if block.request_timeout is not None:
+        yield from _timeout_problems(block.request_timeout)
+    if block.max_retries is not None and (
+        block.max_retries != int(block.max_retries) or not 0 <= block.max_retries <= _MOST_RETRIES
+    ):
+        yield Problem(
+            "Invalid max_retries",
+            f"max_retries must be a whole number from 0 to {_MOST_RETRIES}.",
+            "max_retries",
+        )
+
+
+def _pair_problems(block: ProviderBlock) -> Iterator[Problem]:
+    for given, missing in (("access_key_id", "secret_key"), ("secret_key", "access_key_id")):
+        if getattr(block, given) is not None and getattr(block, missing) is None:
+            yield Problem(
+                "Incomplete credentials",
+                f"{given} is set without {missing}. An access key ID and its secret belong "
+                "together, so they are never taken from two places.\n\n"
+                f"Set {missing} here too, or remove {given} and set {_ID_VARIABLE} and "
+                f"{_SECRET_VARIABLE} in the environment.",
+                given,
+            )
+
+
+def _timeout_problems(text: str) -> Iterator[Problem]:
+    shortest, longest = _TIMEOUT_RANGE
+    limits = (
+        f"request_timeout must be from {format_duration(shortest)} to {format_duration(longest)}."
+    )
+    try:
+        if shortest <= parse_duration(text) <= longest:
+            return
+        problem = limits
+    except ValueError as error:
+        problem = f"{limits} It is no duration: {error}."
+    yield Problem("Invalid request_timeout", problem, "request_timeout")
+
+
+def _secret_problem(secret: str, what: str, attribute: str | None) -> Problem | None:
+    try:
+        decode_secret(secret)
+    except SigningError as error:
+        return Problem(
+            "Invalid secret key",
+            f"{what} cannot be used: {error}.\n\n"
+            "Copy the secret key of the Crusoe API key again, as `crusoe config` shows it. The "
+            "secret of a storage token is another thing and does not work here.",
+            attribute,
+        )
+    return None
+
+
+def _endpoint_problems(endpoint: str, attribute: str | None) -> Iterator[Problem]:
+    summary = "Invalid API endpoint"
+    where = "" if attribute else " It comes from CRUSOE_API_ENDPOINT or the profile."
+    advice = f"{where}\n\nAn example of one that works is {DEFAULT_ENDPOINT}."
+    url = _split(endpoint)
+    if url is None or url.scheme not in {"http", "https"} or not url.hostname:
+        yield Problem(
+            summary, f"The endpoint is no http or https URL with a host.{advice}", attribute
+        )
+    elif url.username or url.password or url.query or url.fragment or _has_blanks(endpoint):
+        yield Problem(
+            summary,
+            f"The endpoint may have no user name, password, query, fragment or blanks.{advice}",
+            attribute,
+        )
+    elif url.scheme == "http" and not is_loopback(endpoint):
+        yield Problem(
+            summary,
+            "The endpoint must be https: over plain http anybody on the way could read the "
+            f"secrets of new tokens. Only a server on this machine may be http.{advice}",
+            attribute,
+        )
+
+
+def _split(endpoint: str) -> SplitResult | None:
+    try:
+        url = urlsplit(endpoint)
+        _ = url.port  # reading it is what checks it
+    except ValueError:
+        return None
+    return url
+
+
+def _has_blanks(text: str) -> bool:
+    return any(character.isspace() or not character.isprintable() for character in text)

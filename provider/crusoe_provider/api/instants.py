@@ -1,0 +1,80 @@
+"""Points in time as RFC 3339 writes them, compared exactly."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Final
+
+_RFC3339: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,30}))?([Zz]|[+-]\d{2}:\d{2})",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Instant:
+    """A point in time.
+
+    Attributes:
+        seconds: The point in UTC, whole seconds.
+        fraction: What is beyond them, from 0 to less than 1 second; `datetime` ends at
+            microseconds, and an API may not.
+    """
+
+    seconds: datetime
+    fraction: Fraction = Fraction(0)
+
+    @classmethod
+    def at(cls, moment: datetime) -> "Instant":
+        """Return the instant of an aware `moment`."""
+        utc = moment.astimezone(UTC)
+        return cls(utc.replace(microsecond=0), Fraction(utc.microsecond, 1_000_000))
+
+    @property
+    def moment(self) -> datetime:
+        """The instant as a `datetime` in UTC, to the microsecond."""
+        return self.seconds + timedelta(microseconds=int(self.fraction * 1_000_000))
+
+    def format(self) -> str:
+        """Return it in UTC as RFC 3339; fractions of zero are left out."""
+        text = self.moment.isoformat(timespec="auto" if self.fraction else "seconds")
+        return text.replace("+00:00", "Z")
+
+
+# How the API spells "never".
+EPOCH: Final = Instant(datetime(1970, 1, 1, tzinfo=UTC))
+
+
+def parse_instant(text: str) -> Instant:
+    """Return the instant that `text` stands for.
+
+    Args:
+        text: An RFC 3339 date and time with a zone.
+
+    Raises:
+        ValueError: It is none. Leap seconds are refused, as most systems do.
+    """
+    match = _RFC3339.fullmatch(text)
+    if not match:
+        raise ValueError("This is not an RFC 3339 date and time with a zone.")
+    date, time, fraction, zone = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{date}T{time}{zone.upper()}")
+        seconds = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("There is no such date, time or zone.") from None
+    return Instant(seconds, Fraction(f"0.{fraction}") if fraction else Fraction(0))
+
+
+def expiry_or_none(text: str | None) -> str | None:
+    """Return an expiry as the API lists it, or `None` where it says that there is none.
+
+    No expiry shows as an absent or empty field, or as 1970-01-01T00:00:00Z.
+    """
+    if not text:
+        return None
+    try:
+        return None if parse_instant(text) == EPOCH else text
+    except ValueError:
+        return text

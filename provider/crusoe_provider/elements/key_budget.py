@@ -1,0 +1,123 @@
+"""The two-key limit, counted: what exists, what a plan keeps, frees and creates.
+
+Pure bookkeeping of one user's keys in one organization, fed with events as one process learns of
+them, in whatever order Terraform's calls arrive. A key is named by its access key ID.
+
+A key counts against the limit unless this very plan may free it:
+
+    existing key ─┬─ never seen in this state ──────────────► stays
+                  └─ seen ─┬─ planned, kept ────────────────► stays
+                           ├─ planned, replaced or destroyed ► freed
+                           └─ not planned yet ──────────────► pending
+
+A tainted token stays pending for good: Terraform plans its replacement without a word about the
+old one. So pending keys are given the benefit of the doubt; `Verdict.certain` says whether that
+was needed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a plan fits.
+
+    Attributes:
+        limit: How many keys there may be.
+        staying: Existing keys that nothing in the plan frees.
+        pending: Existing keys of this state whose fate is not known yet.
+        creations: Planned creations that have not been carried out.
+    """
+
+    limit: int
+    staying: frozenset[str]
+    pending: frozenset[str]
+    creations: int
+
+    @property
+    def needed(self) -> int:
+        """How many keys there will be at least."""
+        return len(self.staying) + self.creations
+
+    @property
+    def fits(self) -> bool:
+        """Whether the plan can be carried out if every pending key is freed."""
+        return not self.creations or self.needed <= self.limit
+
+    @property
+    def certain(self) -> bool:
+        """Whether no pending key could turn the verdict round."""
+        return not self.fits or self.needed + len(self.pending) <= self.limit
+
+
+class KeyBudget:
+    """Counts the keys of one user in one organization.
+
+    Args:
+        limit: How many keys the user may have there.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._listed: frozenset[str] = frozenset()
+        self._made: set[str] = set()
+        self._gone: set[str] = set()
+        self._seen: set[str] = set()
+        self._kept: set[str] = set()
+        self._freed: set[str] = set()
+        self._creations = 0
+
+    def listed(self, keys: Iterable[str]) -> None:
+        """The API lists these keys of the user, and no others."""
+        self._listed = frozenset(keys)
+
+    def seen(self, key: str) -> None:
+        """A token of this state has this key."""
+        self._seen.add(key)
+
+    def kept(self, key: str) -> None:
+        """The plan leaves this key alone, or changes it in place."""
+        self._seen.add(key)
+        self._freed.discard(key)
+        self._kept.add(key)
+
+    def freed(self, key: str) -> None:
+        """The plan deletes this key."""
+        self._seen.add(key)
+        self._kept.discard(key)
+        self._freed.add(key)
+
+    def creation_planned(self) -> None:
+        """The plan creates one key more."""
+        self._creations += 1
+
+    def created(self, key: str) -> None:
+        """A planned creation was carried out, by this process."""
+        self._creations = max(0, self._creations - 1)
+        self._made.add(key)
+        self.kept(key)
+
+    def creation_dropped(self) -> None:
+        """A planned creation was given up."""
+        self._creations = max(0, self._creations - 1)
+
+    def deleted(self, key: str) -> None:
+        """This process has deleted the key."""
+        self._gone.add(key)
+
+    @property
+    def existing(self) -> frozenset[str]:
+        """The keys that exist, as far as is known: lists may lag behind this process."""
+        return (self._listed | self._made) - self._gone
+
+    def verdict(self) -> Verdict:
+        """Return what the events so far amount to."""
+        existing = self.existing
+        pending = (existing & self._seen) - self._kept - self._freed
+        return Verdict(
+            limit=self._limit,
+            staying=existing - self._freed - pending,
+            pending=pending,
+            creations=self._creations,
+        )

@@ -1,0 +1,251 @@
+"""The slots for keys of one user in one organization, as plans and applies share them.
+
+Around the pure count of `key_budget` this adds what is not pure: the list of keys, the waiting, and
+the order of creations. A plan asks whether it fits; an apply takes a slot for each creation, and
+waits for one where a neighbour's deletion is still to come.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from crusoe_provider.api.errors import Interrupted
+from crusoe_provider.elements.activity import Activity
+from crusoe_provider.elements.key_budget import KeyBudget, Verdict
+
+if TYPE_CHECKING:
+    from crusoe_provider.api.account import Account
+    from crusoe_provider.api.models import StorageKey
+
+logger = logging.getLogger(__name__)
+
+# Terraform's calls of one plan come within milliseconds of each other. This is how long none has to
+# come until a plan that is about to be refused counts as complete.
+_QUIET_SECONDS: Final = 0.4
+# How often the list is read while a creation waits for a slot that another process may free.
+_LIST_SECONDS: Final = 2.0
+# A list older than this says too little about what existed before a creation.
+_RECENT_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """There are too few slots.
+
+    Attributes:
+        verdict: The count.
+        keys: The user's keys, oldest first.
+        ours: The access key IDs of those that this state has.
+        waited: For how many seconds a slot was waited for.
+    """
+
+    verdict: Verdict
+    keys: "tuple[StorageKey, ...]"
+    ours: frozenset[str]
+    waited: float = 0.0
+
+
+class NoFreeSlotError(Exception):
+    """No slot came free in time."""
+
+    def __init__(self, shortage: Shortage) -> None:
+        super().__init__("no free slot")
+        self.shortage = shortage
+
+
+class KeySlots:
+    """The slots of the caller in one organization.
+
+    Args:
+        account: The caller's account.
+        organization_id: The organization.
+        limit: How many keys the caller may have there; 0 for no check.
+        activity: What else goes on in this process.
+        stop: Set when nothing new is to be started.
+        monotonic: The clock.
+    """
+
+    def __init__(
+        self,
+        account: "Account",
+        organization_id: str,
+        *,
+        limit: int,
+        activity: Activity,
+        stop: threading.Event,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._account = account
+        self._organization_id = organization_id
+        self._limit = limit
+        self._activity = activity
+        self._stop = stop
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._budget = KeyBudget(limit)
+        self._keys: tuple[StorageKey, ...] = ()
+        self._ours: set[str] = set()
+        self._listed_at: float | None = None
+        self._creating = False
+
+    # -- What the calls tell -------------------------------------------------------------------
+
+    def seen(self, access_key_id: str) -> None:
+        """A state that was loaded has this key."""
+        with self._lock:
+            self._ours.add(access_key_id)
+            self._budget.seen(access_key_id)
+
+    def kept(self, access_key_id: str) -> Shortage | None:
+        """The plan keeps this key; returns the shortage that becomes certain by it, if one does.
+
+        The creation that it collides with may have been let through when the key's fate was not
+        known yet, so the order in which Terraform plans never matters.
+        """
+        with self._lock:
+            self._budget.kept(access_key_id)
+            shortage = self._shortage()
+        self._activity.tell()
+        return shortage
+
+    def freed(self, access_key_id: str) -> None:
+        """The plan deletes this key."""
+        with self._lock:
+            self._budget.freed(access_key_id)
+        self._activity.tell()
+
+    def created(self, access_key_id: str) -> None:
+        """A creation of this process has made this key."""
+        with self._lock:
+            self._ours.add(access_key_id)
+            self._budget.created(access_key_id)
+
+    def deleted(self, access_key_id: str) -> None:
+        """This process has deleted this key."""
+        with self._lock:
+            self._budget.deleted(access_key_id)
+        self._activity.tell()
+
+    # -- Plans ---------------------------------------------------------------------------------
+
+    def plan_creation(self) -> Shortage | None:
+        """Count one planned creation more; returns the shortage if the plan cannot be carried out.
+
+        Where there is room, or no list is needed to see that there is none to check, this returns
+        at once. Where the fate of other keys decides it waits until their plans have come, or
+        until no call has come for a moment.
+
+        Raises:
+            CrusoeError: The keys, or whose they are, could not be read.
+        """
+        if not self._limit:
+            return None
+        self._list(fresh=False)
+        with self._lock:
+            self._budget.creation_planned()
+        self._activity.tell()
+        self._activity.wait_for_quiet(self._verdict_is_safe, _QUIET_SECONDS)
+        with self._lock:
+            return self._shortage()
+
+    # -- Applies -------------------------------------------------------------------------------
+
+    @contextmanager
+    def slot(self, seconds: float) -> Iterator[frozenset[str]]:
+        """Take a slot for a creation, one creation at a time; yields the keys there are already.
+
+        Args:
+            seconds: How long to wait for one.
+
+        Raises:
+            NoFreeSlotError: None came free in time.
+            Interrupted: Terraform asked to stop meanwhile.
+            CrusoeError: The keys, or whose they are, could not be read.
+        """
+        started = self._monotonic()
+        if not self._activity.wait(self._take_turn, seconds):
+            raise self._gave_up(started)
+        try:
+            self._wait_for_room(started, started + seconds)
+            with self._lock:
+                existing = self._budget.existing
+            yield existing
+        finally:
+            with self._lock:
+                self._creating = False
+            self._activity.tell()
+
+    def refused(self) -> bool:
+        """Say, after the API has refused a creation, whether that is for want of a slot.
+
+        The list tells, not the text of the refusal: another process may have been faster.
+
+        Raises:
+            CrusoeError: The list could not be read.
+        """
+        self._list(fresh=True)
+        return not self._has_room()
+
+    def _take_turn(self) -> bool:
+        with self._lock:
+            taken, self._creating = not self._creating, True
+            return taken
+
+    def _wait_for_room(self, started: float, ends: float) -> None:
+        self._list(fresh=False)
+        while not self._has_room():
+            logger.info(
+                "Both slots for keys are taken; waiting until one comes free",
+                extra={"organization_id": self._organization_id},
+            )
+            # A deletion of this process is noticed at once, one of another by the next list.
+            if not self._activity.wait(
+                self._has_room, min(_LIST_SECONDS, ends - self._monotonic())
+            ):
+                if self._stop.is_set() or self._monotonic() >= ends:
+                    raise self._gave_up(started)
+                self._list(fresh=True)
+
+    def _gave_up(self, started: float) -> Exception:
+        if self._stop.is_set():
+            return Interrupted("Terraform asked to stop while a slot for the key was waited for.")
+        waited = self._monotonic() - started
+        with self._lock:
+            return NoFreeSlotError(self._describe(self._budget.verdict(), waited))
+
+    def _has_room(self) -> bool:
+        with self._lock:
+            return not self._limit or len(self._budget.existing) < self._limit
+
+    # -- The list ------------------------------------------------------------------------------
+
+    def _list(self, *, fresh: bool) -> None:
+        """Read the list unless the count is recent; what this process did since is known."""
+        now = self._monotonic()
+        if not fresh and self._listed_at is not None and now - self._listed_at < _RECENT_SECONDS:
+            return
+        caller = self._account.identity().id
+        keys = self._account.keys(self._organization_id, fresh=fresh)
+        mine = sorted((k for k in keys if k.user_id == caller), key=lambda k: k.created_at)
+        with self._lock:
+            self._keys = tuple(mine)
+            self._listed_at = now
+            self._budget.listed(key.access_key_id for key in mine)
+
+    def _verdict_is_safe(self) -> bool:
+        with self._lock:
+            verdict = self._budget.verdict()
+        return verdict.fits and verdict.certain
+
+    def _shortage(self) -> Shortage | None:
+        verdict = self._budget.verdict()
+        return None if verdict.fits else self._describe(verdict, 0.0)
+
+    def _describe(self, verdict: Verdict, waited: float) -> Shortage:
+        existing = self._budget.existing
+        keys = tuple(key for key in self._keys if key.access_key_id in existing)
+        return Shortage(verdict, keys, frozenset(self._ours), waited)

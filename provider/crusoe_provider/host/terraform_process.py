@@ -1,0 +1,159 @@
+"""Whether Terraform is planning or applying, which no request of the protocol tells.
+
+An apply repeats `PlanResourceChange` for everything it creates, with exactly the request of the
+plan phase. Nearly always that does not matter. It does when a plan was accepted because it frees
+something that a creation needs: the repetition may come before the freeing, and must not be taken
+for a new plan. So, only then, this module looks at the command that started the plugin:
+`terraform plan` plans, `terraform apply FILE` applies. Plain `terraform apply` does both, each in a
+plugin process of its own, and there the plan's process leaves a note for the one that applies.
+"""
+
+import contextlib
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final
+
+# Options of `terraform apply` whose value may be the next argument.
+_OPTIONS_WITH_VALUE: Final = frozenset(
+    {
+        "-backup",
+        "-lock-timeout",
+        "-parallelism",
+        "-replace",
+        "-state",
+        "-state-out",
+        "-target",
+        "-var",
+        "-var-file",
+    }
+)
+_NOTE: Final = re.compile(r"tf-crusoe-note-(?P<uid>\d+)-(?P<pid>\d+)-(?P<started>[\w-]+)")
+
+
+class Phase(Enum):
+    """What a Terraform command does with a provider that it has configured."""
+
+    PLANS = auto()
+    APPLIES = auto()
+    DOES_BOTH = auto()
+    UNKNOWN = auto()
+
+
+def phase_of(command: Sequence[str]) -> Phase:
+    """Return what a command line of Terraform (or OpenTofu) does.
+
+    Args:
+        command: The program and its arguments.
+    """
+    arguments = list(command[1:])
+    while arguments and arguments[0].startswith("-"):
+        arguments.pop(0)
+    match arguments:
+        case ["plan" | "refresh" | "import" | "console", *_]:
+            return Phase.PLANS
+        case ["apply", *rest]:
+            return Phase.APPLIES if _has_positional(rest) else Phase.DOES_BOTH
+        case ["destroy" | "test", *_]:
+            return Phase.DOES_BOTH
+    return Phase.UNKNOWN
+
+
+def _has_positional(arguments: Sequence[str]) -> bool:
+    value_follows = False
+    for argument in arguments:
+        name = argument.replace("--", "-", 1) if argument.startswith("--") else argument
+        if value_follows:
+            value_follows = False
+        elif name.startswith("-"):
+            value_follows = name in _OPTIONS_WITH_VALUE
+        else:
+            return True
+    return False
+
+
+class TerraformProcess:
+    """The Terraform that has started this process.
+
+    Args:
+        pid: Its process ID.
+        folder: Where notes are left.
+    """
+
+    def __init__(self, pid: int, folder: Path | None = None) -> None:
+        self._pid = pid
+        self._folder = folder or Path(tempfile.gettempdir())
+        self._applying: bool | None = None
+
+    def may_be_applying(self) -> bool:
+        """Say whether this process may serve an apply of a plan that relies on freed slots.
+
+        When nothing can be found out the answer is yes: an alarm that comes only in the apply is
+        better than a false one.
+        """
+        if self._applying is None:
+            phase = phase_of(_command_of(self._pid))
+            if phase is Phase.DOES_BOTH:
+                self._applying = self._note().exists()
+            else:
+                self._applying = phase is not Phase.PLANS
+        return self._applying
+
+    def note_reliance(self) -> None:
+        """Note, in a plan, that it was accepted because it frees what a creation needs."""
+        if phase_of(_command_of(self._pid)) is not Phase.DOES_BOTH:
+            return
+        self._remove_stale_notes()
+        # Without the note an apply may be refused that could have waited; nothing breaks.
+        with contextlib.suppress(OSError):
+            self._note().touch(mode=0o600)
+
+    def forget_reliance(self) -> None:
+        """Remove the note, once the apply that it was meant for has begun."""
+        if self._applying:
+            with contextlib.suppress(OSError):
+                self._note().unlink(missing_ok=True)
+
+    def _note(self) -> Path:
+        name = f"tf-crusoe-note-{os.getuid()}-{self._pid}-{_start_of(self._pid)}"
+        return self._folder / name
+
+    def _remove_stale_notes(self) -> None:
+        for path in self._folder.glob(f"tf-crusoe-note-{os.getuid()}-*"):
+            match = _NOTE.fullmatch(path.name)
+            if match and _start_of(int(match["pid"])) != match["started"]:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def _command_of(pid: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return raw.decode(errors="replace").rstrip("\0").split("\0")
+    return _ps("args", pid).split()  # macOS has no /proc
+
+
+def _start_of(pid: int) -> str:
+    """Return a text that tells this process from an earlier one with the same ID."""
+    with contextlib.suppress(OSError):
+        # The name in parentheses may hold anything; what follows it are fields from the third on.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[19]  # starttime, the 22nd of proc(5)
+    return "-".join(re.findall(r"\w+", _ps("lstart", pid))) or "gone"
+
+
+def _ps(column: str, pid: int) -> str:
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            ["ps", "-o", f"{column}=", "-p", str(pid)],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+        return done.stdout.strip()
+    return ""

@@ -1,0 +1,99 @@
+"""`python -m crusoe_simulator`: the simulator as a program."""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from crusoe_simulator import control
+from crusoe_simulator.server import Simulator
+from crusoe_simulator.state import User
+
+_DESCRIPTION = """\
+A local Crusoe Cloud API for tests and demos: organizations, users and Object Storage keys, with
+signatures verified and the documented rules enforced. It listens on 127.0.0.1 only and ends on
+Ctrl-C or SIGTERM. When it is ready it prints one line of JSON: endpoint, access_key_id and
+secret_key to use it with, and control, the base URL of its control interface.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal comes; return the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: over.set())
+    simulator = Simulator(
+        port=options.port,
+        key_limit=options.key_limit,
+        list_scope=options.list_scope,
+        latency=options.latency / 1000,
+        file=options.state,
+    )
+    user = _first_user(simulator, options.organization, options.user)
+    with simulator:
+        print(_exports(simulator, user) if options.print_exports else _ready(simulator, user))
+        sys.stdout.flush()
+        over.wait()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m crusoe_simulator",
+        description=_DESCRIPTION,
+        epilog=control.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=0, help="port; 0, the default, for a free one")
+    parser.add_argument("--state", type=Path, help="file to keep the state in")
+    parser.add_argument("--organization", default="Example Organization", help="its name")
+    parser.add_argument("--user", default="you@example.com", help="e-mail address of the user")
+    parser.add_argument("--key-limit", type=int, default=2, help="keys per user, default 2")
+    parser.add_argument(
+        "--list-scope",
+        choices=["organization", "caller"],
+        default="organization",
+        help="whose keys a list shows",
+    )
+    parser.add_argument("--latency", type=float, default=0, help="milliseconds per request")
+    parser.add_argument(
+        "--print-exports", action="store_true", help="print shell exports instead of JSON"
+    )
+    return parser
+
+
+def _first_user(simulator: Simulator, organization: str, email: str) -> User:
+    """Return the user of a state that was kept, or a new one."""
+    if simulator.cloud.users:
+        return simulator.cloud.users[0]
+    return simulator.cloud.add_user(email, simulator.cloud.add_organization(organization))
+
+
+def _ready(simulator: Simulator, user: User) -> str:
+    return json.dumps(
+        {
+            "endpoint": simulator.endpoint,
+            "access_key_id": user.access_key_id,
+            "secret_key": user.secret_key,
+            "control": simulator.control,
+        }
+    )
+
+
+def _exports(simulator: Simulator, user: User) -> str:
+    values = {
+        "CRUSOE_API_ENDPOINT": simulator.endpoint,
+        "CRUSOE_ACCESS_KEY_ID": user.access_key_id,
+        "CRUSOE_SECRET_KEY": user.secret_key,
+    }
+    return "\n".join(f"export {name}='{value}'" for name, value in values.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

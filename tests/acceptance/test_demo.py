@@ -1,0 +1,243 @@
+"""The demonstration, as a newcomer runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.acceptance
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+EXAMPLE: Final = REPOSITORY / "examples" / "terraform" / "quickstart"
+SECONDS: Final = 120
+
+
+def test_the_demonstration_shows_a_whole_life(tmp_path: Path) -> None:
+    """From the plan to the revocation, with the facts that a newcomer asks about."""
+    done = _run(tmp_path / "demo")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    token_id = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    assert re.search(rf"Created: token {token_id}\n +Access key ID: CKIA\w{{16}}\n", done.stdout)
+    for told in (
+        "Plan: 1 to add, 0 to change, 0 to destroy.",
+        "Exit code 0: no changes.",
+        "secret_key = <sensitive>",
+        "Destroy complete! Resources: 1 destroyed.",
+        "is gone",
+    ):
+        assert told in done.stdout
+    assert "\x1b[" not in done.stdout
+    assert done.stderr == ""
+    assert _processes_of(tmp_path / "demo") == []
+
+
+def test_the_demonstration_can_be_repeated(tmp_path: Path) -> None:
+    """What an earlier run has left, finished or not, is no obstacle."""
+    folder = tmp_path / "demo"
+    failed = _run(folder, configuration=_broken_example(tmp_path))
+
+    repeated = _run(folder)
+
+    assert failed.returncode == 1
+    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
+
+
+def test_nothing_is_written_outside_its_folder(tmp_path: Path) -> None:
+    """Neither into the home folder nor into the one for temporary files, at the end."""
+    home, temporary = tmp_path / "home", tmp_path / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+
+    done = _run(tmp_path / "demo", HOME=str(home), TMPDIR=str(temporary))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(home.iterdir()) == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
+    """Only a folder that the demonstration has made, or an empty one, is cleared."""
+    precious = tmp_path / "run" / "precious.txt"
+    precious.parent.mkdir()
+    precious.touch()
+
+    refused = _run(tmp_path)
+
+    assert refused.returncode == 1
+    assert "holds files of somebody else" in refused.stdout
+    assert precious.exists()
+
+
+def test_missing_terraform_is_explained(tmp_path: Path) -> None:
+    """Before anything else is done."""
+    refused = _run(tmp_path / "demo", PATH="")
+
+    assert refused.returncode == 1
+    assert "https://developer.hashicorp.com/terraform/install" in refused.stderr
+    assert not (tmp_path / "demo").exists()
+
+
+def test_a_failing_step_ends_the_demonstration(tmp_path: Path) -> None:
+    """It says which one, shows Terraform's own words, names the logs, and cleans up."""
+    folder = tmp_path / "demo"
+
+    failed = _run(folder, configuration=_broken_example(tmp_path))
+
+    assert failed.returncode == 1
+    assert "Unsupported argument" in failed.stdout
+    assert "FAILED: terraform validate ended with exit code 1." in failed.stdout
+    assert f"Logs: {folder / 'logs'}" in failed.stdout
+    assert "Unsupported argument" in (folder / "logs" / "terraform.log").read_text()
+    assert _processes_of(folder) == []
+
+
+def test_a_secret_in_the_output_ends_the_demonstration(tmp_path: Path) -> None:
+    """A configuration that prints the secret is caught, though it has been printed by then."""
+    configuration = _example_with(
+        tmp_path,
+        'output "leak" {\n  value = nonsensitive(crusoe_storage_token.quickstart.secret_key)\n}\n',
+    )
+
+    failed = _run(tmp_path / "demo", configuration=configuration)
+
+    assert failed.returncode == 1
+    assert "The secret of the storage token appeared in the output." in failed.stdout
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+def test_an_interrupted_demonstration_leaves_nothing_running(
+    tmp_path: Path, number: signal.Signals, exit_code: int
+) -> None:
+    """Terraform is told to stop, and the simulator is ended, even in the middle of an apply."""
+    reached = tmp_path / "reached"
+    os.mkfifo(reached)
+    configuration = _example_with(
+        tmp_path,
+        'resource "crusoe_storage_token" "quickstart" {\n'
+        '  provisioner "local-exec" {\n'
+        f"    command = \"echo > '{reached}'; exec sleep 300\"\n"
+        "  }\n"
+        "}\n",
+        name="endless_override.tf",
+    )
+    folder = tmp_path / "demo"
+
+    with _started(folder, configuration=configuration) as process:
+        reached.read_bytes()  # returns once the provisioner has opened its end
+        process.send_signal(number)
+        process.communicate(timeout=SECONDS)
+
+    assert process.returncode == exit_code
+    assert _processes_of(folder) == []
+
+
+def test_the_playground_stays_until_it_is_interrupted(tmp_path: Path) -> None:
+    """It prints what to paste into another terminal; a second one in the same place is refused."""
+    folder = tmp_path / "demo"
+
+    with _started(folder, "--keep") as process:
+        assert process.stdout
+        shown = ""
+        while "Ctrl-C ends the simulator" not in shown:
+            line = process.stdout.readline()
+            assert line, shown
+            shown += line
+        second = _run(folder)
+        exports = dict(re.findall(r"^export (\w+)=(.+)$", shown, re.MULTILINE))
+        planned = subprocess.run(
+            ["terraform", "plan", "-detailed-exitcode"],
+            cwd=folder / "run",
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | exports,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=SECONDS)
+
+    assert second.returncode == 1
+    assert "Another demonstration or playground" in second.stdout
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert process.returncode == 0
+    assert _processes_of(folder) == []
+
+
+def _command(folder: Path, *args: str, configuration: Path) -> list[str]:
+    script = str(REPOSITORY / "tools" / "demo.py")
+    options = ["--folder", str(folder), "--configuration", str(configuration)]
+    return [sys.executable, script, *options, *args]
+
+
+def _run(
+    folder: Path, *args: str, configuration: Path = EXAMPLE, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        _command(folder, *args, configuration=configuration),
+        env=_environment(variables),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+
+
+@contextmanager
+def _started(
+    folder: Path, *args: str, configuration: Path = EXAMPLE
+) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        _command(folder, *args, configuration=configuration),
+        env=_environment({}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            # It takes its programs along only when it is asked politely.
+            if process.poll() is None:
+                process.terminate()
+
+
+def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, **variables}
+
+
+def _example_with(folder: Path, addition: str, name: str = "addition.tf") -> Path:
+    """Return a copy of the example with `addition` in a file of its own."""
+    copy = folder / "configuration"
+    copy.mkdir()
+    for file in EXAMPLE.glob("*.tf"):
+        (copy / file.name).write_text(file.read_text())
+    (copy / name).write_text(addition)
+    return copy
+
+
+def _broken_example(folder: Path) -> Path:
+    return _example_with(folder, 'resource "crusoe_storage_token" "b" {\n  colour = "red"\n}\n')
+
+
+def _processes_of(folder: Path) -> list[psutil.Process]:
+    """Return what runs with the demonstration's own home folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("HOME") == str(folder / "home"):
+                found.append(process)
+        except (psutil.Error, OSError):  # gone meanwhile, or of another user
+            continue
+    return found
