@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -60,9 +61,14 @@ def _serve() -> int:
         NotStartedByTerraformError,
         serve,
     )
+    from crusoe_provider.host.terraform_process import TerraformProcess  # noqa: PLC0415 - the same
+
+    def new_provider(stop: threading.Event) -> CrusoeProvider:
+        terraform = TerraformProcess(os.getppid())
+        return CrusoeProvider(stop=stop, environ=os.environ, home=_home(), terraform=terraform)
 
     try:
-        serve(lambda stop: CrusoeProvider(stop=stop, environ=os.environ, home=_home()))
+        serve(new_provider)
     except NotStartedByTerraformError:
         print(_usage(), file=sys.stderr)
         return 1

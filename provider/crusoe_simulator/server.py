@@ -25,9 +25,9 @@ _THREADS: Final = 80
 class _Gateway(Gateway_10):
     """Gives the application the connection, for it to be cut."""
 
-    def get_environ(self) -> dict[str, Any]:
+    def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # cheroot's stub is wrong
         """Return the environment of a request."""
-        environ: dict[str, Any] = super().get_environ()
+        environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         return environ | {SOCKET: self.req.conn.socket}
 
 

@@ -130,19 +130,20 @@ def test_destroy_plans_are_accepted_or_refused_by_the_resource(
     assert (tmp_path / "events").read_text().splitlines() == ["plan destroy"] * 2
 
 
+MINE = b'{"kept": "for the resource"}'
+
+
 def test_private_data_is_passed_on(plugin: Plugin) -> None:
     """Private data survives reading, planning and applying."""
     state = thing(id="1")
 
     read = plugin.provider.ReadResource(
-        pb.ReadResource.Request(
-            type_name="toy_thing", current_state=dynamic(state), private=b"mine"
-        )
+        pb.ReadResource.Request(type_name="toy_thing", current_state=dynamic(state), private=MINE)
     )
-    planned = plan(plugin, state, state | {"size": 2}, prior_private=b"mine")
-    applied = apply(plugin, state, state | {"size": 2}, planned_private=b"mine")
+    planned = plan(plugin, state, state | {"size": 2}, prior_private=MINE)
+    applied = apply(plugin, state, state | {"size": 2}, planned_private=MINE)
 
-    assert (read.private, planned.planned_private, applied.private) == (b"mine",) * 3
+    assert (read.private, planned.planned_private, applied.private) == (MINE,) * 3
 
 
 @pytest.mark.parametrize("does", ["fail in validate"])

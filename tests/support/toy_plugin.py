@@ -19,6 +19,7 @@ from crusoe_provider.host.resource import (
     CreateContext,
     PlanContext,
     PlanDestroyContext,
+    ReadContext,
     Resource,
     State,
 )
@@ -136,7 +137,9 @@ class Thing(Resource):
     def undo_create(self, state: State) -> None:
         self.tell(f"undo {state['id']}")
 
-    def read(self, ctx: iface.ReadContext, current: State) -> State | None:
+    def read(  # type: ignore[override]  # see Resource
+        self, ctx: ReadContext, current: State
+    ) -> State | None:
         if current["does"] == "fail in read":
             raise ValueError(SECRET)
         if current["does"] == "vanish":

@@ -81,6 +81,10 @@ class StorageTokensDataSource(iface.DataSource):
 
     def read(self, ctx: iface.ReadDataContext, config: State) -> State | None:
         """Return the tokens as the API lists them now."""
+        with self._provider.activity.call():
+            return self._read(ctx, config)
+
+    def _read(self, ctx: iface.ReadDataContext, config: State) -> State | None:
         account = self._provider.account
         if account is None:
             ctx.diagnostics.add_error(

@@ -49,6 +49,21 @@ class Shortage:
     waited: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedCreation:
+    """What became of asking for a slot in a plan.
+
+    Attributes:
+        relies_on_deletions: Whether the plan could not be carried out without deletions.
+        shortage: Why it cannot be carried out even with them, if so.
+        at_limit: Whether no slot is free now.
+    """
+
+    relies_on_deletions: bool = False
+    shortage: Shortage | None = None
+    at_limit: bool = False
+
+
 class NoFreeSlotError(Exception):
     """No slot came free in time."""
 
@@ -132,25 +147,29 @@ class KeySlots:
 
     # -- Plans ---------------------------------------------------------------------------------
 
-    def plan_creation(self) -> Shortage | None:
-        """Count one planned creation more; returns the shortage if the plan cannot be carried out.
+    def plan_creation(self) -> PlannedCreation:
+        """Count one planned creation more, and say whether the plan fits.
 
-        Where there is room, or no list is needed to see that there is none to check, this returns
-        at once. Where the fate of other keys decides it waits until their plans have come, or
-        until no call has come for a moment.
+        Where there is room this returns at once. Where the fate of other keys decides it waits
+        until their plans have come, or until no call has come for a moment.
 
         Raises:
             CrusoeError: The keys, or whose they are, could not be read.
         """
         if not self._limit:
-            return None
+            return PlannedCreation()
         self._list(fresh=False)
         with self._lock:
             self._budget.creation_planned()
         self._activity.tell()
         self._activity.wait_for_quiet(self._verdict_is_safe, _QUIET_SECONDS)
         with self._lock:
-            return self._shortage()
+            existing = len(self._budget.existing)
+            return PlannedCreation(
+                relies_on_deletions=existing + self._budget.verdict().creations > self._limit,
+                shortage=self._shortage(),
+                at_limit=existing >= self._limit,
+            )
 
     # -- Applies -------------------------------------------------------------------------------
 

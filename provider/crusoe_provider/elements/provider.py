@@ -1,8 +1,9 @@
 """The provider `crusoe`: its block, and what its resources and data sources share."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,12 +20,15 @@ from crusoe_provider.api.config import (
     resolve,
 )
 from crusoe_provider.api.errors import ConfigurationError
+from crusoe_provider.elements.activity import Activity
 from crusoe_provider.elements.data_source_storage_tokens import StorageTokensDataSource
 from crusoe_provider.elements.diagnostics import add_problems
+from crusoe_provider.elements.key_slots import KeySlots
 from crusoe_provider.elements.resource_storage_token import StorageTokenResource
 from crusoe_provider.elements.token_creation import TokenCreation
 from crusoe_provider.elements.token_import import SECRET_VARIABLE
 from crusoe_provider.host.resource import State
+from crusoe_provider.host.terraform_process import TerraformProcess
 
 if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 _BLOCK_ATTRIBUTES: Final = frozenset(field.name for field in fields(ProviderBlock))
 # Without these there is no telling whom to ask.
 _ACCOUNT_ATTRIBUTES: Final = frozenset({"profile", "api_endpoint", "access_key_id", "secret_key"})
+# What Crusoe documents: two keys per user in an organization.
+_DEFAULT_KEY_LIMIT: Final = 2
+_HIGHEST_KEY_LIMIT: Final = 1000
 
 
 class CrusoeProvider(iface.Provider):
@@ -41,25 +48,39 @@ class CrusoeProvider(iface.Provider):
         stop: Set when nothing new is to be started.
         environ: The environment to take settings from.
         home: The home folder, for `.crusoe/config`; `None` when there is none.
+        terraform: The Terraform that has started this process.
+        now: The clock, aware.
 
     Attributes:
         account: The caller's account at Crusoe. `None` while the block depends on resources that
             do not exist yet, which happens in plans only.
         credentials: Where the credentials in use come from, in words.
         organization_unknown: Whether the block's organization depends on such a resource.
+        activity: The calls under way.
     """
 
     def __init__(
-        self, *, stop: threading.Event, environ: Mapping[str, str], home: Path | None
+        self,
+        *,
+        stop: threading.Event,
+        environ: Mapping[str, str],
+        home: Path | None,
+        terraform: TerraformProcess,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._stop = stop
         self._environ = environ
         self._home = home
+        self.terraform = terraform
+        self.now = now
         self.account: Account | None = None
         self.credentials = ""
         self.organization_unknown = False
-        self._creations: dict[str, TokenCreation] = {}
-        self._creations_lock = threading.Lock()
+        self.activity = Activity(stop)
+        self._key_limit = _DEFAULT_KEY_LIMIT
+        self._slots: dict[str, KeySlots] = {}
+        self._topics: set[str] = set()
+        self._lock = threading.Lock()
 
     def get_model_prefix(self) -> str:
         """Return what every type name begins with."""
@@ -147,6 +168,16 @@ class CrusoeProvider(iface.Provider):
                         "10; a creation never is. Default: 3."
                     ),
                 ),
+                Attribute(
+                    "key_limit",
+                    Number(),
+                    optional=True,
+                    description=(
+                        "How many storage tokens Crusoe lets a user have in an organization. Plans "
+                        "that need more are refused before anything is changed. 0 switches the "
+                        "check off. Default: 2."
+                    ),
+                ),
             ],
         )
 
@@ -154,11 +185,25 @@ class CrusoeProvider(iface.Provider):
         """Check what is known of the provider block, without looking at files or environment."""
         block, _ = _provider_block(config)
         add_problems(diags, block_problems(block))
+        limit = config.get("key_limit")
+        if isinstance(limit, int | float) and not (
+            limit == int(limit) and 0 <= limit <= _HIGHEST_KEY_LIMIT
+        ):
+            diags.add_error(
+                "Invalid key limit",
+                f"The limit must be a whole number from 0 to {_HIGHEST_KEY_LIMIT}. Crusoe's is "
+                f"{_DEFAULT_KEY_LIMIT}; 0 switches the check off.",
+                path=["key_limit"],
+            )
 
     def configure_provider(self, diags: Diagnostics, config: State) -> None:
         """Settle the configuration; no request is sent."""
         block, unknown = _provider_block(config)
         self.organization_unknown = "organization_id" in unknown
+        limit = config.get("key_limit")
+        if limit is not None:
+            # An unknown limit is none to refuse a plan for; the apply will know it.
+            self._key_limit = 0 if limit is Unknown else int(limit)
         if unknown & _ACCOUNT_ATTRIBUTES:
             return
         try:
@@ -173,15 +218,34 @@ class CrusoeProvider(iface.Provider):
         """Return the secret that the environment gives for the token that is imported."""
         return self._environ.get(SECRET_VARIABLE, "").strip() or None
 
+    def slots(self, organization_id: object) -> KeySlots | None:
+        """Return the caller's slots for keys in an organization; `None` while either is unknown."""
+        if self.account is None or not isinstance(organization_id, str):
+            return None
+        with self._lock:
+            if organization_id not in self._slots:
+                self._slots[organization_id] = KeySlots(
+                    self.account,
+                    organization_id,
+                    limit=self._key_limit,
+                    activity=self.activity,
+                    stop=self._stop,
+                )
+            return self._slots[organization_id]
+
     def token_creation(self, organization_id: str) -> TokenCreation:
-        """Return the one place where tokens of `organization_id` are created."""
-        if self.account is None:
+        """Return what creates tokens in an organization."""
+        slots = self.slots(organization_id)
+        if self.account is None or slots is None:
             raise AssertionError("Terraform applies with a known configuration only")
-        with self._creations_lock:
-            if organization_id not in self._creations:
-                creation = TokenCreation(self.account, organization_id, self._stop)
-                self._creations[organization_id] = creation
-            return self._creations[organization_id]
+        return TokenCreation(self.account, organization_id, slots=slots, stop=self._stop)
+
+    def first_time(self, topic: str) -> bool:
+        """Say whether nobody has asked about `topic` before; for warnings that come once."""
+        with self._lock:
+            known = topic in self._topics
+            self._topics.add(topic)
+            return not known
 
     def get_resources(self) -> list[type[iface.Resource]]:
         """Return the resource types."""

@@ -1,34 +1,53 @@
 """The resource `crusoe_storage_token`: one API key of Object Storage."""
 
 import logging
-from typing import TYPE_CHECKING, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from tf import iface
-from tf.schema import Attribute, Schema
-from tf.types import String, Unknown
+from tf.schema import Attribute, Block, Schema
+from tf.types import Bool, Map, String, Unknown
 from tf.utils import Diagnostics
 
+from crusoe_provider.api.durations import parse_duration
 from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.elements.diagnostics import add_api_error
+from crusoe_provider.elements.key_slots import NoFreeSlotError
 from crusoe_provider.elements.lost_answer import settle as settle_lost_answer
+from crusoe_provider.elements.shortage import add_apply_shortage
 from crusoe_provider.elements.token_attributes import (
     ORGANIZATION_ID,
+    Duration,
     Timestamp,
     check_alias,
-    check_expires_at,
+    check_lifetime,
     check_organization_id,
+    check_timeouts,
 )
-from crusoe_provider.elements.token_creation import Ambiguous, TokenCreation
+from crusoe_provider.elements.token_creation import Ambiguous
 from crusoe_provider.elements.token_import import SECRET_VARIABLE, add_not_importable
-from crusoe_provider.host.resource import CreateContext, PlanContext, Resource, State
+from crusoe_provider.elements.token_lifetime import expiry_after
+from crusoe_provider.elements.token_plan import TokenPlan
+from crusoe_provider.elements.token_refresh import TokenRefresh
+from crusoe_provider.elements.token_state import listed_attributes
+from crusoe_provider.host.blocks import SingleNestedBlock
+from crusoe_provider.host.resource import (
+    CreateContext,
+    PlanContext,
+    PlanDestroyContext,
+    ReadContext,
+    Resource,
+    State,
+)
 
 if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
-    from crusoe_provider.api.models import StorageKey
     from crusoe_provider.elements.provider import CrusoeProvider
 
 logger = logging.getLogger(__name__)
 
+# How long a creation waits for a slot unless its timeouts block says otherwise.
+_DEFAULT_CREATE_TIMEOUT: Final = timedelta(minutes=2)
 _SECRET_UNKNOWN: Final = (
     "Secret of the imported storage token is unknown",
     (
@@ -77,11 +96,45 @@ class StorageTokenResource(Resource):
                     "expires_at",
                     Timestamp(),
                     optional=True,
+                    computed=True,
                     requires_replace=True,
                     description=(
                         "When the token stops working, as an RFC 3339 date and time with a zone. "
-                        "Changing it replaces the token; another spelling of the same instant "
-                        "does not. Default: never. Example: `2027-01-31T12:00:00Z`."
+                        "Changing, adding or removing it replaces the token; another spelling of "
+                        "the same instant does not. With `expires_after` it is computed. Default: "
+                        "never. Example: `2027-01-31T12:00:00Z`."
+                    ),
+                ),
+                Attribute(
+                    "expires_after",
+                    Duration(),
+                    optional=True,
+                    description=(
+                        "How long the token lives from its creation, as a duration with the units "
+                        "`w`, `d`, `h`, `m` and `s`; conflicts with `expires_at`. Changing it "
+                        "replaces the token; setting it on one that has an expiry already does "
+                        "not. A token that has expired is replaced by the next plan. Example: "
+                        "`90d`."
+                    ),
+                ),
+                Attribute(
+                    "renew_before",
+                    Duration(),
+                    optional=True,
+                    description=(
+                        "How long before its expiry a plan replaces the token, as a duration; it "
+                        "needs `expires_after` and must be shorter. Changing it changes nothing "
+                        "at Crusoe and replaces nothing by itself. Default: the token is replaced "
+                        "once it has expired. Example: `14d`."
+                    ),
+                ),
+                Attribute(
+                    "rotate_when_changed",
+                    Map(String()),
+                    optional=True,
+                    description=(
+                        "Any values whose change replaces the token; setting them on a token that "
+                        'had none does not. Example: `{ rotation = "2027-q1" }`.'
                     ),
                 ),
                 Attribute(
@@ -139,6 +192,32 @@ class StorageTokenResource(Resource):
                     computed=True,
                     description="ID (a UUID) of the user to whom the token belongs.",
                 ),
+                Attribute(
+                    "ready_for_renewal",
+                    Bool(),
+                    computed=True,
+                    description="Whether the moment that `renew_before` names had come at the last "
+                    "refresh.",
+                ),
+            ],
+            block_types=[
+                SingleNestedBlock(
+                    "timeouts",
+                    Block(
+                        attributes=[
+                            Attribute(
+                                "create",
+                                String(),
+                                optional=True,
+                                description=(
+                                    "How long a creation waits for a free slot when the user has "
+                                    "the most tokens already, as a duration. Default: `2m`."
+                                ),
+                            )
+                        ],
+                        description="How long operations may take.",
+                    ),
+                )
             ],
         )
 
@@ -146,47 +225,53 @@ class StorageTokenResource(Resource):
         """Check the block; values may be unknown."""
         del type_name
         check_alias(diags, config)
-        check_expires_at(diags, config)
+        check_lifetime(diags, config)
         check_organization_id(diags, config)
+        check_timeouts(diags, config)
 
     def plan(  # type: ignore[override]  # see Resource
         self, ctx: PlanContext, current: State | None, planned: State
     ) -> State:
-        """Plan what is known; see `Resource.plan`."""
-        if current is None:
-            return self._plan_creation(ctx, planned)
-        # A different spelling of the same instant is no change: the state keeps its own.
-        return {
-            name: current[name] if name not in ctx.changed_fields else value
-            for name, value in planned.items()
-        }
+        """Plan what is known, and check that there is room; see `Resource.plan`."""
+        with self._provider.activity.call():
+            plan = TokenPlan(self._provider, ctx)
+            return plan.creation(planned) if current is None else plan.update(current, planned)
 
-    def _plan_creation(self, ctx: PlanContext, planned: State) -> State:
-        account = self._provider.account
-        if planned[ORGANIZATION_ID] is Unknown and account and ctx.config[ORGANIZATION_ID] is None:
-            if self._provider.organization_unknown:
-                return planned
-            try:
-                planned[ORGANIZATION_ID] = account.organization_id()
-            except CrusoeError as error:
-                self._add_error(ctx.diagnostics, "Organization not determined", error)
-        return planned
+    def plan_destroy(self, ctx: PlanDestroyContext, current: State) -> None:
+        """Count the slot that comes free."""
+        del ctx
+        if slots := self._provider.slots(current[ORGANIZATION_ID]):
+            slots.freed(current["access_key_id"])
+
+    def observe(self, state: State) -> None:
+        """Count the token among those of this state."""
+        with self._provider.activity.call():
+            if slots := self._provider.slots(state[ORGANIZATION_ID]):
+                slots.seen(state["access_key_id"])
 
     def create(  # type: ignore[override]  # see Resource
         self, ctx: CreateContext, planned: State
     ) -> State | None:
         """Create the token; its secret is saved before anything else can fail."""
-        account = self._account()
-        organization_id = planned[ORGANIZATION_ID]
+        self._provider.terraform.forget_reliance()
+        state = dict(planned)
         try:
-            if organization_id is Unknown:
-                organization_id = account.organization_id()
-            creation = self._provider.token_creation(organization_id)
-            outcome = creation.create(alias=planned["alias"], expire_at=planned["expires_at"])
+            if state[ORGANIZATION_ID] is Unknown:
+                state[ORGANIZATION_ID] = self._account().organization_id()
+            if state["expires_at"] is Unknown:
+                state["expires_at"] = self._resolved_expiry(state["expires_after"])
+            creation = self._provider.token_creation(state[ORGANIZATION_ID])
+            outcome = creation.create(
+                alias=state["alias"],
+                expire_at=state["expires_at"],
+                seconds=_create_timeout(state["timeouts"]).total_seconds(),
+            )
+        except NoFreeSlotError as error:
+            add_apply_shortage(ctx.diagnostics, error.shortage)
+            return None
         except CrusoeError as error:
             self._add_error(ctx.diagnostics, "Storage token not created", error)
             return None
-        state = planned | {ORGANIZATION_ID: organization_id}
         if isinstance(outcome, Ambiguous):
             credentials = self._provider.credentials
             return settle_lost_answer(ctx.diagnostics, outcome, state, credentials=credentials)
@@ -195,29 +280,17 @@ class StorageTokenResource(Resource):
             "secret_key": outcome.key.secret_key,
             "user_id": outcome.user_id,
         }
+        refresh = TokenRefresh(self._provider, ctx.diagnostics)
+        refresh.begin(state, ctx.private)
         ctx.save(state)
-        return self._complete(ctx.diagnostics, creation, state)
+        return refresh.complete(creation, state, ctx.private)
 
-    def read(self, ctx: iface.ReadContext, current: State) -> State | None:
+    def read(  # type: ignore[override]  # see Resource
+        self, ctx: ReadContext, current: State
+    ) -> State | None:
         """Refresh the state from the list of keys; the secret stays what it was."""
-        account = self._provider.account
-        if account is None:
-            ctx.diagnostics.add_warning(
-                "Storage token not refreshed",
-                "The provider block takes its settings from a resource that does not exist yet, "
-                "so this plan works with the token's last known state.",
-            )
-            return current
-        organization_id = current[ORGANIZATION_ID]
-        try:
-            keys = account.keys(organization_id)
-            key = next((key for key in keys if _is_token(key, current)), None)
-            if key is None:
-                return self._absent(ctx.diagnostics, account, current)
-        except CrusoeError as error:
-            self._add_error(ctx.diagnostics, "Storage token not read", error)
-            return current
-        return current | _listed_attributes(key) | _configurable_attributes(key)
+        with self._provider.activity.call():
+            return TokenRefresh(self._provider, ctx.diagnostics).read(ctx, current)
 
     def update(self, ctx: iface.UpdateContext, current: State, planned: State) -> State | None:
         """Return the planned state: whatever the API stores can only be replaced."""
@@ -226,13 +299,20 @@ class StorageTokenResource(Resource):
 
     def delete(self, ctx: iface.DeleteContext, current: State) -> None:
         """Revoke the token; one that is gone already is success."""
-        account = self._account()
+        account, organization_id = self._account(), current[ORGANIZATION_ID]
+        self._provider.terraform.forget_reliance()
+        refresh = TokenRefresh(self._provider, ctx.diagnostics)
+        summary = "Storage token not deleted"
         try:
-            deleted = account.delete_key(current[ORGANIZATION_ID], current["access_key_id"])
-            if not deleted and self._belongs_to_somebody_else(account, current):
-                self._add_foreign(ctx.diagnostics, "Storage token not deleted", account, current)
+            deleted = account.delete_key(organization_id, current["access_key_id"])
+            if not deleted and refresh.belongs_to_somebody_else(account, current):
+                refresh.add_foreign(summary, account, current)
+                return
         except CrusoeError as error:
-            self._add_error(ctx.diagnostics, "Storage token not deleted", error)
+            self._add_error(ctx.diagnostics, summary, error)
+            return
+        if slots := self._provider.slots(organization_id):
+            slots.deleted(current["access_key_id"])
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
         """Find a token by its token ID or access key ID, `<organization>/` before it or not."""
@@ -253,11 +333,13 @@ class StorageTokenResource(Resource):
         secret_key = self._provider.imported_secret()
         if secret_key is None:
             ctx.diagnostics.add_warning(*_SECRET_UNKNOWN)
-        return (
-            {ORGANIZATION_ID: organization_id, "secret_key": secret_key}
-            | _listed_attributes(key)
-            | _configurable_attributes(key)
-        )
+        return listed_attributes(key) | {
+            ORGANIZATION_ID: organization_id,
+            "secret_key": secret_key,
+            "alias": key.alias,
+            "expires_at": key.expire_at,
+            "ready_for_renewal": False,
+        }
 
     def undo_create(self, state: State) -> None:
         """Revoke a token that Terraform, killed in between, cannot take into its state."""
@@ -277,78 +359,12 @@ class StorageTokenResource(Resource):
     def _add_error(self, diags: Diagnostics, summary: str, error: CrusoeError) -> None:
         add_api_error(diags, summary, error, credentials=self._provider.credentials)
 
-    def _complete(self, diags: Diagnostics, creation: TokenCreation, state: State) -> State:
-        """Return the state of a new token with what only the list tells."""
-        try:
-            listed = creation.listed(lambda key: _is_token(key, state))
-        except CrusoeError as error:
-            problem = f"Crusoe's list of tokens could not be read: {error}"
-        else:
-            if listed:
-                return state | _listed_attributes(listed[0])
-            problem = "Crusoe's list of tokens does not show it yet."
-        diags.add_warning(
-            "Storage token created, but not yet listed",
-            f"Access key {state['access_key_id']} was created and its secret is in the state. "
-            f"{problem}\n\n"
-            "Nothing needs to be done: its ID, status and creation time are filled in at the next "
-            "refresh, for example by the next terraform plan.",
-        )
-        return state
-
-    def _absent(self, diags: Diagnostics, account: "Account", current: State) -> State | None:
-        """Return the state of a token that the list does not show."""
-        if self._belongs_to_somebody_else(account, current):
-            self._add_foreign(diags, "Storage token belongs to another user", account, current)
-            return current
-        diags.add_warning(
-            "Storage token no longer exists",
-            f"Token {_name(current)} is not in Crusoe's list any more: it was deleted outside of "
-            "this configuration. Unless it is removed from the configuration, the plan creates a "
-            "new one with a new secret.",
-        )
-        return None
-
-    def _belongs_to_somebody_else(self, account: "Account", current: State) -> bool:
-        owner = current["user_id"]
-        return owner is not None and owner != account.identity().id
-
-    def _add_foreign(
-        self, diags: Diagnostics, summary: str, account: "Account", current: State
-    ) -> None:
-        identity = account.identity()
-        diags.add_error(
-            summary,
-            f"Token {_name(current)} belongs to user {current['user_id']}, and the credentials in "
-            f"use ({self._provider.credentials}) are those of user {identity.id} "
-            f"({identity.email}). A user sees and deletes only tokens of their own, so nothing "
-            "can be said about this one.\n\n"
-            "Run Terraform with the owner's credentials. If the owner is gone for good, remove "
-            "the token from the state (terraform state rm) and have it deleted by an "
-            "administrator.",
-        )
+    def _resolved_expiry(self, expires_after: Any) -> str | None:
+        if expires_after is None:  # it was unknown in the plan, and turned out to be null
+            return None
+        return expiry_after(parse_duration(expires_after), self._provider.now())
 
 
-def _is_token(key: "StorageKey", state: State) -> bool:
-    # A token that was not listed yet when it was created has no ID in the state.
-    return bool(key.access_key_id == state["access_key_id"])
-
-
-def _listed_attributes(key: "StorageKey") -> State:
-    """Return what only the list tells, not the answer to the creation."""
-    return {
-        "id": key.key_uuid,
-        "access_key_id": key.access_key_id,
-        "status": key.status,
-        "created_at": key.created_at,
-        "user_id": key.user_id,
-    }
-
-
-def _configurable_attributes(key: "StorageKey") -> State:
-    return {"alias": key.alias, "expires_at": key.expire_at}
-
-
-def _name(state: State) -> str:
-    alias = f' with alias "{state["alias"]}"' if state["alias"] else ""
-    return f"{state['id']} (access key ID {state['access_key_id']}){alias}"
+def _create_timeout(timeouts: State | None) -> timedelta:
+    given = timeouts["create"] if timeouts else None
+    return parse_duration(given) if given else _DEFAULT_CREATE_TIMEOUT

@@ -1,12 +1,14 @@
 """Checks of values that several elements take from the configuration."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
-from tf.types import String, Unknown
+from tf.types import String
 from tf.utils import Diagnostics
 
+from crusoe_provider.api.durations import parse_duration
 from crusoe_provider.api.instants import parse_instant
 
 ORGANIZATION_ID: Final = "organization_id"
@@ -17,12 +19,24 @@ class Timestamp(String):
 
     def semantically_equal(self, a_decoded: Any, b_decoded: Any) -> bool:
         """Compare instants; what is no timestamp (null, a state edited by hand) as it is."""
-        if not (isinstance(a_decoded, str) and isinstance(b_decoded, str)):
-            return a_decoded is b_decoded
-        try:
-            return parse_instant(a_decoded) == parse_instant(b_decoded)
-        except ValueError:
-            return a_decoded == b_decoded
+        return _equal(parse_instant, a_decoded, b_decoded)
+
+
+class Duration(String):
+    """A duration such as `90d`: a string of which every spelling of one duration is equal."""
+
+    def semantically_equal(self, a_decoded: Any, b_decoded: Any) -> bool:
+        """Compare durations; what is none (null, a state edited by hand) as it is."""
+        return _equal(parse_duration, a_decoded, b_decoded)
+
+
+def _equal(parse: Callable[[str], object], a: Any, b: Any) -> bool:
+    if not (isinstance(a, str) and isinstance(b, str)):
+        return a is b
+    try:
+        return parse(a) == parse(b)
+    except ValueError:
+        return a == b
 
 
 def check_organization_id(diags: Diagnostics, config: Mapping[str, Any]) -> None:
@@ -51,20 +65,68 @@ def check_alias(diags: Diagnostics, config: Mapping[str, Any]) -> None:
     diags.add_error("Invalid alias", problem, path=["alias"])
 
 
-def check_expires_at(diags: Diagnostics, config: Mapping[str, Any]) -> None:
-    """Report an expiry that is no instant; whether it has passed is for the plan to say."""
-    value = config.get("expires_at")
-    if value is None or value is Unknown:
-        return
-    try:
-        parse_instant(value)
-    except ValueError as error:
+def check_lifetime(diags: Diagnostics, config: Mapping[str, Any]) -> None:
+    """Report what is wrong with the expiry and renewal of a token by itself.
+
+    Whether a date has passed is for the plan to say: that changes with time.
+    """
+    expires_at, expires_after = config.get("expires_at"), config.get("expires_after")
+    if isinstance(expires_at, str):
+        try:
+            parse_instant(expires_at)
+        except ValueError as error:
+            diags.add_error(
+                "Invalid expiry",
+                f"{error}\n\nWrite a date and time with a zone, as in 2027-01-31T12:00:00Z or "
+                "2027-01-31T12:00:00+01:00.",
+                path=["expires_at"],
+            )
+    if expires_at is not None and expires_after is not None:
         diags.add_error(
-            "Invalid expiry",
-            f"{error}\n\nWrite a date and time with a zone, as in 2027-01-31T12:00:00Z or "
-            "2027-01-31T12:00:00+01:00.",
-            path=["expires_at"],
+            "Two expiries",
+            "expires_at is a fixed date and expires_after a duration from the creation; a token "
+            "has one expiry. Remove one of them.",
+            path=["expires_after"],
         )
+    life = check_duration(diags, config, "expires_after")
+    margin = check_duration(diags, config, "renew_before")
+    if margin is not None and expires_at is None and expires_after is None:
+        diags.add_error(
+            "Renewal without an expiry",
+            "renew_before says how long before its expiry a token is renewed, and this one never "
+            "expires. Set expires_after too, or remove renew_before.",
+            path=["renew_before"],
+        )
+    if life is not None and margin is not None and margin >= life:
+        diags.add_error(
+            "Renewal before the token exists",
+            f"renew_before ({config['renew_before']}) must be shorter than the life of the token, "
+            f"expires_after ({config['expires_after']}); otherwise every plan would replace it.",
+            path=["renew_before"],
+        )
+
+
+def check_duration(diags: Diagnostics, config: Mapping[str, Any], name: str) -> timedelta | None:
+    """Return the duration in the attribute `name`, if it has a known and valid one."""
+    value = config.get(name)
+    if not isinstance(value, str):
+        return None
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        diags.add_error("Invalid duration", f"{name}: {error}.", path=[name])
+        return None
+
+
+def check_timeouts(diags: Diagnostics, config: Mapping[str, Any]) -> None:
+    """Report a time-out that is no duration."""
+    timeouts = config.get("timeouts")
+    value = timeouts.get("create") if isinstance(timeouts, dict) else None
+    if isinstance(value, str):
+        try:
+            parse_duration(value)
+        except ValueError as error:
+            diags.add_error("Invalid duration", f"create: {error}.", path=["timeouts", "create"])
 
 
 def _fits_a_path(value: str) -> bool:

@@ -8,10 +8,12 @@ in between can only be this one, or one that somebody else made in those seconds
 """
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from crusoe_provider.api.errors import CrusoeError, RequestError
+from crusoe_provider.api.errors import ApiError, CrusoeError, RequestError
+from crusoe_provider.elements.key_slots import KeySlots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,34 +61,66 @@ class TokenCreation:
     Args:
         account: The caller's account.
         organization_id: The organization.
+        slots: The slots for keys there.
         stop: Ends waits.
+        monotonic: The clock, in seconds.
     """
 
-    def __init__(self, account: "Account", organization_id: str, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        account: "Account",
+        organization_id: str,
+        *,
+        slots: KeySlots,
+        stop: threading.Event,
+        monotonic: "Callable[[], float]" = time.monotonic,
+    ) -> None:
         self._account = account
         self._organization_id = organization_id
+        self._slots = slots
         self._stop = stop
-        self._turn = threading.Lock()
+        self._monotonic = monotonic
 
-    def create(self, *, alias: str | None, expire_at: str | None) -> Created | Ambiguous:
-        """Send one POST, and find out what came of it.
+    def create(
+        self, *, alias: str | None, expire_at: str | None, seconds: float
+    ) -> Created | Ambiguous:
+        """Take a slot, send one POST, and find out what came of it.
+
+        Args:
+            alias: The label, if any.
+            expire_at: The expiry, if any.
+            seconds: How long to wait for a slot.
 
         Raises:
+            NoFreeSlotError: There was none, and nothing was created.
             CrusoeError: Nothing was created.
         """
-        with self._turn:
-            # Looked up before anything exists, so that what follows the POST cannot fail for it.
-            caller = self._account.identity().id
-            before = {key.access_key_id for key in self._account.keys(self._organization_id)}
-            try:
-                key = self._account.create_key(
-                    self._organization_id, alias=alias, expire_at=expire_at
-                )
-            except RequestError as error:
-                if not error.may_have_happened:
-                    raise
-                return self._find_out(error, lambda key: _is_new(key, before, caller, alias))
-            return Created(key, caller)
+        ends = self._monotonic() + seconds
+        while True:
+            with self._slots.slot(ends - self._monotonic()) as existing:
+                try:
+                    return self._create_in_slot(existing, alias, expire_at)
+                except RequestError as error:
+                    # Somebody may have been faster; then this token waits for a slot again.
+                    if type(error) is not ApiError or not self._slots.refused():
+                        raise
+
+    def _create_in_slot(
+        self, existing: frozenset[str], alias: str | None, expire_at: str | None
+    ) -> Created | Ambiguous:
+        # Known before anything exists, so that what follows the POST cannot fail for it.
+        caller = self._account.identity().id
+        try:
+            key = self._account.create_key(self._organization_id, alias=alias, expire_at=expire_at)
+        except RequestError as error:
+            if not error.may_have_happened:
+                raise
+            outcome = self._find_out(error, lambda key: _is_new(key, existing, caller, alias))
+            for candidate in outcome.candidates or ():
+                self._slots.created(candidate.access_key_id)
+            return outcome
+        self._slots.created(key.access_key_id)
+        return Created(key, caller)
 
     def listed(self, wanted: "Callable[[StorageKey], bool]") -> "tuple[StorageKey, ...]":
         """Return the wanted keys; while there are none the list, which may lag, is asked again.
@@ -115,5 +149,5 @@ class TokenCreation:
             return Ambiguous(cause, None, error)
 
 
-def _is_new(key: "StorageKey", before: set[str], caller: str, alias: str | None) -> bool:
+def _is_new(key: "StorageKey", before: frozenset[str], caller: str, alias: str | None) -> bool:
     return key.access_key_id not in before and key.user_id == caller and key.alias == alias

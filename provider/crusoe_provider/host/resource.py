@@ -17,6 +17,13 @@ from tf.utils import Diagnostics
 State = dict[str, Any]
 """Attribute names to Python values, `None` for null, `tf.types.Unknown` for not yet known."""
 
+Private = dict[str, Any]
+"""What a resource keeps beside the state of an instance, for itself; JSON values.
+
+Contexts carry it in and out: what a method changes is stored with the state. Terraform hands the
+private data of a plan to the second planning of a replacement, too.
+"""
+
 
 @dataclass
 class PlanContext(iface.PlanContext):
@@ -27,12 +34,22 @@ class PlanContext(iface.PlanContext):
         type_name: The resource type.
         changed_fields: Names of the attributes whose proposed value differs from the prior one.
         config: The configuration, before defaults and computed values.
+        private: The private data of the instance; of the one to be replaced, if this is the second
+            half of a replacement.
         requires_replace: Names of attributes that force a replacement, to be added to. Attributes
             with `requires_replace` in the schema join by themselves once planned and prior differ.
     """
 
     config: State
+    private: Private
     requires_replace: set[str] = field(default_factory=set)
+
+
+@dataclass
+class ReadContext(iface.ReadContext):
+    """The refresh of one instance."""
+
+    private: Private
 
 
 @dataclass
@@ -52,11 +69,13 @@ class CreateContext(iface.CreateContext):
             Terraform as tainted.
         type_name: The resource type.
         config: The configuration.
+        private: Private data to be stored with the new instance.
         save: Call it with a state as soon as there is something that must not be lost: whatever
             happens afterwards, an exception included, Terraform receives it.
     """
 
     config: State
+    private: Private
     save: Callable[[State], None]
 
 
@@ -66,8 +85,8 @@ class Resource(iface.Resource, Protocol):
     One object is made per call; what has to outlive a call belongs to the provider.
     """
 
-    # The contexts of plan and create are narrower than tf's, which a type checker objects to, here
-    # and in every resource: this host passes no others.
+    # The contexts of plan, create and read are narrower than tf's, which a type checker objects to,
+    # here and in every resource: this host passes no others.
 
     @abstractmethod
     def plan(  # type: ignore[override]
@@ -89,11 +108,20 @@ class Resource(iface.Resource, Protocol):
     ) -> State | None:
         """Make the object and return its state; see `CreateContext.save`."""
 
+    @abstractmethod
+    def read(  # type: ignore[override]
+        self, ctx: ReadContext, current: State
+    ) -> State | None:
+        """Return the state as it is now; `None` if the object is gone."""
+
     def plan_destroy(self, ctx: PlanDestroyContext, current: State) -> None:
         """Take note that the plan destroys the instance; an error refuses it."""
+        del ctx, current
 
     def observe(self, state: State) -> None:
         """Take note of a stored state: called for each one that Terraform loads."""
+        del state
 
     def undo_create(self, state: State) -> None:
         """Remove what `create` has just made: Terraform is gone and cannot store the state."""
+        del state

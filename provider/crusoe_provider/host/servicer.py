@@ -22,6 +22,8 @@ from crusoe_provider.host.resource import (
     CreateContext,
     PlanContext,
     PlanDestroyContext,
+    Private,
+    ReadContext,
     Resource,
     State,
 )
@@ -138,10 +140,11 @@ class Servicer(ProviderServicer):
         resource, codec = self._resource(request.type_name)
         current = self._required(codec, request.current_state, call.diagnostics, "current state")
         resource.observe(current)
-        context = iface.ReadContext(call.diagnostics, request.type_name)
+        context = ReadContext(call.diagnostics, request.type_name, _private(request.private))
         state = resource.read(context, dict(current))
         if not call.diagnostics.has_errors():
             response.new_state.CopyFrom(codec.encode(state, like=current))
+            response.private = _stored_private(context.private)
 
     @rpc(pb.PlanResourceChange.Response)
     def PlanResourceChange(self, call: Call[Any, Any]) -> None:
@@ -165,8 +168,10 @@ class Servicer(ProviderServicer):
             planned, changed = planning.proposed_for_creation(codec, proposed), set(proposed)
         else:
             planned, changed = proposed, planning.changed_attributes(codec, prior, proposed)
-        context = PlanContext(call.diagnostics, request.type_name, changed, config)
+        private = _private(request.prior_private)
+        context = PlanContext(call.diagnostics, request.type_name, changed, config, private)
         planned = resource.plan(context, prior, dict(planned))
+        response.planned_private = _stored_private(private)
         response.planned_state.CopyFrom(codec.encode(planned, like=proposed))
         if prior is not None:
             replacing = planning.replacing_attributes(codec, prior, planned)
@@ -204,13 +209,15 @@ class Servicer(ProviderServicer):
         self, call: Call[Any, Any], resource: Resource, codec: StateCodec, planned: State
     ) -> None:
         created: list[State] = []
+        private = _private(call.request.planned_private)
 
         def save(state: State) -> None:
             created[:] = [dict(state)]
             call.response.new_state.CopyFrom(_result(codec, state, planned))
+            call.response.private = _stored_private(private)
 
         config = codec.decode(call.request.config, call.diagnostics) or {}
-        context = CreateContext(call.diagnostics, call.request.type_name, config, save)
+        context = CreateContext(call.diagnostics, call.request.type_name, config, private, save)
         try:
             state = resource.create(context, dict(planned))
             if state is not None:
@@ -294,6 +301,19 @@ class Servicer(ProviderServicer):
 def _result(codec: StateCodec, state: State | None, planned: State) -> pb.DynamicValue:
     known = None if state is None else planning.without_unknowns(state)
     return codec.encode(known, like=planned)
+
+
+def _private(stored: bytes) -> Private:
+    """Return private data; what is none of ours (an earlier provider's) is nothing."""
+    try:
+        private = json.loads(stored or b"{}")
+    except ValueError:
+        return {}
+    return private if isinstance(private, dict) else {}
+
+
+def _stored_private(private: Private) -> bytes:
+    return json.dumps(private, sort_keys=True).encode() if private else b""
 
 
 def _stored_object(raw: pb.RawState) -> State:

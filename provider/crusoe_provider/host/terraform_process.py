@@ -103,6 +103,10 @@ class TerraformProcess:
                 self._applying = phase is not Phase.PLANS
         return self._applying
 
+    def applies_saved_plan(self) -> bool:
+        """Say whether this is certainly the apply of a plan that was made by another command."""
+        return phase_of(_command_of(self._pid)) is Phase.APPLIES
+
     def note_reliance(self) -> None:
         """Note, in a plan, that it was accepted because it frees what a creation needs."""
         if phase_of(_command_of(self._pid)) is not Phase.DOES_BOTH:
