@@ -1,3 +1,3 @@
 """Fixtures for all tests."""
 
-pytest_plugins = ["support.toy_fixtures"]
+pytest_plugins = ["support.simulator_fixtures", "support.toy_fixtures"]

@@ -26,6 +26,7 @@ class Activity:
         self._monotonic = monotonic
         self._news = threading.Condition()
         self._calls = 0
+        self._waiting = 0
         self._last_news = monotonic()
 
     @contextmanager
@@ -53,6 +54,23 @@ class Activity:
         """
         ends = self._monotonic() + seconds
         return self._wait(done, lambda: ends)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the body among those that wait for others to do something."""
+        with self._news:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._news:
+                self._waiting -= 1
+
+    @property
+    def waiters(self) -> int:
+        """How many wait for others to do something."""
+        with self._news:
+            return self._waiting
 
     def wait_for_quiet(self, done: Callable[[], bool], quiet: float) -> bool:
         """Wait, within a call, until `done` or until nothing has happened for `quiet` seconds.

@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from crusoe_provider.api.errors import Interrupted
 from crusoe_provider.elements.activity import Activity
 from crusoe_provider.elements.key_budget import KeyBudget, Verdict
+from crusoe_provider.host.terraform_process import TerraformProcess
 
 if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
@@ -41,12 +42,15 @@ class Shortage:
         keys: The user's keys, oldest first.
         ours: The access key IDs of those that this state has.
         waited: For how many seconds a slot was waited for.
+        blocked: Whether the deletions of the same apply could not begin meanwhile, because
+            Terraform had all its operations waiting like this one.
     """
 
     verdict: Verdict
     keys: "tuple[StorageKey, ...]"
     ours: frozenset[str]
     waited: float = 0.0
+    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,10 @@ class PlannedCreation:
     Attributes:
         relies_on_deletions: Whether the plan could not be carried out without deletions.
         shortage: Why it cannot be carried out even with them, if so.
-        at_limit: Whether no slot is free now.
     """
 
     relies_on_deletions: bool = False
     shortage: Shortage | None = None
-    at_limit: bool = False
 
 
 class NoFreeSlotError(Exception):
@@ -80,6 +82,7 @@ class KeySlots:
         organization_id: The organization.
         limit: How many keys the caller may have there; 0 for no check.
         activity: What else goes on in this process.
+        terraform: The Terraform that has started this process.
         stop: Set when nothing new is to be started.
         monotonic: The clock.
     """
@@ -91,6 +94,7 @@ class KeySlots:
         *,
         limit: int,
         activity: Activity,
+        terraform: TerraformProcess,
         stop: threading.Event,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -98,6 +102,7 @@ class KeySlots:
         self._organization_id = organization_id
         self._limit = limit
         self._activity = activity
+        self._terraform = terraform
         self._stop = stop
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -168,8 +173,18 @@ class KeySlots:
             return PlannedCreation(
                 relies_on_deletions=existing + self._budget.verdict().creations > self._limit,
                 shortage=self._shortage(),
-                at_limit=existing >= self._limit,
             )
+
+    def full(self) -> bool:
+        """Say whether no slot is free now.
+
+        Raises:
+            CrusoeError: The keys, or whose they are, could not be read.
+        """
+        if not self._limit:
+            return False
+        self._list(fresh=False)
+        return not self._has_room()
 
     # -- Applies -------------------------------------------------------------------------------
 
@@ -186,10 +201,12 @@ class KeySlots:
             CrusoeError: The keys, or whose they are, could not be read.
         """
         started = self._monotonic()
-        if not self._activity.wait(self._take_turn, seconds):
-            raise self._gave_up(started)
+        with self._activity.waiting():
+            if not self._activity.wait(self._take_turn, seconds):
+                raise self._gave_up(started)
         try:
-            self._wait_for_room(started, started + seconds)
+            with self._activity.waiting():
+                self._wait_for_room(started, started + seconds)
             with self._lock:
                 existing = self._budget.existing
             yield existing
@@ -225,16 +242,29 @@ class KeySlots:
             if not self._activity.wait(
                 self._has_room, min(_LIST_SECONDS, ends - self._monotonic())
             ):
-                if self._stop.is_set() or self._monotonic() >= ends:
-                    raise self._gave_up(started)
                 self._list(fresh=True)
+                blocked = not self._has_room() and self._nothing_else_can_run()
+                if self._stop.is_set() or blocked or self._monotonic() >= ends:
+                    raise self._gave_up(started, blocked=blocked)
 
-    def _gave_up(self, started: float) -> Exception:
+    def _nothing_else_can_run(self) -> bool:
+        """Say whether a deletion of this apply, if there is one to come, could not begin.
+
+        Terraform runs so many operations at a time (-parallelism) and in any order. When all of
+        them are creations that wait here, one has to make way.
+        """
+        return (
+            self._activity.waiters >= self._terraform.parallelism()
+            and self._terraform.may_be_applying()
+        )
+
+    def _gave_up(self, started: float, *, blocked: bool = False) -> Exception:
         if self._stop.is_set():
             return Interrupted("Terraform asked to stop while a slot for the key was waited for.")
         waited = self._monotonic() - started
         with self._lock:
-            return NoFreeSlotError(self._describe(self._budget.verdict(), waited))
+            verdict = self._budget.verdict()
+            return NoFreeSlotError(replace(self._describe(verdict), waited=waited, blocked=blocked))
 
     def _has_room(self) -> bool:
         with self._lock:
@@ -262,9 +292,9 @@ class KeySlots:
 
     def _shortage(self) -> Shortage | None:
         verdict = self._budget.verdict()
-        return None if verdict.fits else self._describe(verdict, 0.0)
+        return None if verdict.fits else self._describe(verdict)
 
-    def _describe(self, verdict: Verdict, waited: float) -> Shortage:
+    def _describe(self, verdict: Verdict) -> Shortage:
         existing = self._budget.existing
         keys = tuple(key for key in self._keys if key.access_key_id in existing)
-        return Shortage(verdict, keys, frozenset(self._ours), waited)
+        return Shortage(verdict, keys, frozenset(self._ours))

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _BLOCK_ATTRIBUTES: Final = frozenset(field.name for field in fields(ProviderBlock))
 # Without these there is no telling whom to ask.
 _ACCOUNT_ATTRIBUTES: Final = frozenset({"profile", "api_endpoint", "access_key_id", "secret_key"})
+_PAIR: Final = frozenset({"access_key_id", "secret_key"})
 # What Crusoe documents: two keys per user in an organization.
 _DEFAULT_KEY_LIMIT: Final = 2
 _HIGHEST_KEY_LIMIT: Final = 1000
@@ -183,7 +184,10 @@ class CrusoeProvider(iface.Provider):
 
     def validate_config(self, diags: Diagnostics, config: State) -> None:
         """Check what is known of the provider block, without looking at files or environment."""
-        block, _ = _provider_block(config)
+        block, unknown = _provider_block(config)
+        if unknown & _PAIR:
+            # The known half is not alone: the other one will be known in time.
+            block = replace(block, access_key_id=None, secret_key=None)
         add_problems(diags, block_problems(block))
         limit = config.get("key_limit")
         if isinstance(limit, int | float) and not (
@@ -212,6 +216,9 @@ class CrusoeProvider(iface.Provider):
             add_problems(diags, error.problems)
             return
         self.credentials = settings.credentials_source
+        self.terraform = self.terraform.with_label(
+            settings.endpoint, settings.access_key_id, settings.organization_id
+        )
         self.account = _new_account(settings, self._stop)
 
     def imported_secret(self) -> str | None:
@@ -229,6 +236,7 @@ class CrusoeProvider(iface.Provider):
                     organization_id,
                     limit=self._key_limit,
                     activity=self.activity,
+                    terraform=self.terraform,
                     stop=self._stop,
                 )
             return self._slots[organization_id]

@@ -1,7 +1,7 @@
 """What to tell when there are too few slots for tokens."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tf.utils import Diagnostics
 
@@ -11,6 +11,20 @@ from crusoe_provider.elements.key_slots import Shortage
 
 if TYPE_CHECKING:
     from crusoe_provider.api.models import StorageKey
+
+
+_NONE_CAME_FREE: Final = (
+    "With create_before_destroy a replacement is created while the old token still has its slot, "
+    "which works only while another one is free: take create_before_destroy out of the lifecycle "
+    "block, or free a slot. If another token is deleted in the same apply and that takes longer, "
+    'raise the time limit with timeouts { create = "10m" }.'
+)
+_BLOCKED: Final = (
+    "Terraform carries out only so many operations at a time (-parallelism), in any order, and all "
+    "of them were creations that wait for a slot; the deletion that this plan may hold could not "
+    "begin. This creation makes way for it. Run terraform apply again, which finds the slot free, "
+    "or use a higher -parallelism."
+)
 
 
 def add_plan_shortage(diags: Diagnostics, shortage: Shortage) -> None:
@@ -31,11 +45,7 @@ def add_apply_shortage(diags: Diagnostics, shortage: Shortage) -> None:
         "No free slot for the storage token",
         f"A user may have {shortage.verdict.limit} storage tokens in an organization, and all are "
         f"taken. None came free within {waited}, so nothing was created.\n\n"
-        "With create_before_destroy a replacement is created while the old token still has its "
-        "slot, which works only while another one is free: take create_before_destroy out of the "
-        "lifecycle block, or free a slot. If another token is deleted in the same apply and that "
-        'takes longer, raise the limit with timeouts { create = "10m" }.\n\n'
-        f"{_ways_out(shortage)}",
+        f"{_BLOCKED if shortage.blocked else _NONE_CAME_FREE}\n\n{_ways_out(shortage)}",
     )
 
 

@@ -12,6 +12,7 @@ from tf.types import Unknown
 
 from crusoe_provider.api.errors import CrusoeError, PermissionDenied
 from crusoe_provider.elements.diagnostics import add_api_error
+from crusoe_provider.elements.key_slots import KeySlots
 from crusoe_provider.elements.shortage import add_gap_warning, add_plan_shortage
 from crusoe_provider.elements.token_attributes import ORGANIZATION_ID
 from crusoe_provider.elements.token_lifetime import Lifetime, Standing
@@ -98,12 +99,7 @@ class TokenPlan:
         try:
             outcome = slots.plan_creation()
         except PermissionDenied as error:
-            if self._provider.first_time("limit not checked"):
-                self._diags.add_warning(
-                    "Limit of storage tokens not checked",
-                    f"{error}\n\nThe plan goes on without knowing whether there is a free slot for "
-                    "the tokens that it creates.",
-                )
+            self._warn_not_checked(error)
             return
         except CrusoeError as error:
             self._add_error("Limit of storage tokens not checked", error)
@@ -116,8 +112,14 @@ class TokenPlan:
             add_plan_shortage(self._diags, outcome.shortage)
             return
         terraform.note_reliance()
-        if replaced and outcome.at_limit and self._provider.first_time("gap"):
-            add_gap_warning(self._diags)
+
+    def _warn_not_checked(self, error: PermissionDenied) -> None:
+        if self._provider.first_time("limit not checked"):
+            self._diags.add_warning(
+                "Limit of storage tokens not checked",
+                f"{error}\n\nThe plan goes on without knowing whether there is a free slot for the "
+                "tokens that it creates.",
+            )
 
     # -- A token that is there -----------------------------------------------------------------
 
@@ -183,10 +185,26 @@ class TokenPlan:
             return
         if replaced:
             slots.freed(current["access_key_id"])
+            self._warn_of_gap(slots)
             return
         shortage = slots.kept(current["access_key_id"])
         if shortage and not self._provider.terraform.may_be_applying():
             add_plan_shortage(self._diags, shortage)
+
+    def _warn_of_gap(self, slots: KeySlots) -> None:
+        """Warn where the old token must go before the new one can come.
+
+        Here, because Terraform drops the warnings of the second half of a replacement.
+        """
+        try:
+            full = slots.full()
+        except PermissionDenied as error:
+            self._warn_not_checked(error)
+        except CrusoeError:
+            pass  # the second half of the replacement meets it too, and reports it
+        else:
+            if full and self._provider.first_time("gap"):
+                add_gap_warning(self._diags)
 
     def _look_at_life(self, current: State, planned: State) -> None:
         """Tell what a user should hear of the expiry of a token that stays."""

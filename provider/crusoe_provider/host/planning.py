@@ -21,10 +21,10 @@ def proposed_for_creation(codec: StateCodec, proposed: State) -> State:
 
 
 def changed_attributes(codec: StateCodec, before: State, after: State) -> set[str]:
-    """Return the names of the attributes whose meaning differs; an unknown value counts."""
+    """Return the names of attributes and blocks whose meaning differs; an unknown value counts."""
     return {
         name
-        for name in codec.attributes
+        for name in (*codec.attributes, *codec.blocks)
         if not codec.equal(name, before[name], after[name]) or after[name] is Unknown
     }
 
@@ -34,7 +34,7 @@ def replacing_attributes(codec: StateCodec, prior: State, planned: State) -> set
     return {
         name
         for name in changed_attributes(codec, prior, planned)
-        if codec.attributes[name].requires_replace
+        if name in codec.attributes and codec.attributes[name].requires_replace
     }
 
 

@@ -9,11 +9,13 @@ plugin process of its own, and there the plan's process leaves a note for the on
 """
 
 import contextlib
+import hashlib
 import os
 import re
+import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final
@@ -32,7 +34,11 @@ _OPTIONS_WITH_VALUE: Final = frozenset(
         "-var-file",
     }
 )
-_NOTE: Final = re.compile(r"tf-crusoe-note-(?P<uid>\d+)-(?P<pid>\d+)-(?P<started>[\w-]+)")
+_NOTE: Final = re.compile(
+    r"tf-crusoe-note-(?P<uid>\d+)-(?P<pid>\d+)-(?P<started>[\w-]+)\.(?P<label>\w*)"
+)
+_PARALLELISM: Final = re.compile(r"--?parallelism=(\d+)")
+_DEFAULT_PARALLELISM: Final = 10
 
 
 class Phase(Enum):
@@ -81,13 +87,41 @@ class TerraformProcess:
 
     Args:
         pid: Its process ID.
+        environ: Its environment.
         folder: Where notes are left.
+        label: Tells the notes of one provider block from those of others.
     """
 
-    def __init__(self, pid: int, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        pid: int,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        folder: Path | None = None,
+        label: str = "",
+    ) -> None:
         self._pid = pid
+        self._environ = environ
         self._folder = folder or Path(tempfile.gettempdir())
+        self._label = label
         self._applying: bool | None = None
+
+    def with_label(self, *parts: str | None) -> "TerraformProcess":
+        """Return the same process, with notes of its own for what `parts` name."""
+        label = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+        return TerraformProcess(self._pid, self._environ, folder=self._folder, label=label)
+
+    def parallelism(self) -> int:
+        """Return how many operations an apply carries out at a time."""
+        arguments = " ".join(
+            [
+                *shlex.split(self._environ.get("TF_CLI_ARGS", "")),
+                *shlex.split(self._environ.get("TF_CLI_ARGS_apply", "")),
+                *_command_of(self._pid),
+            ]
+        )
+        given = _PARALLELISM.findall(arguments.replace("parallelism ", "parallelism="))
+        return int(given[-1]) if given else _DEFAULT_PARALLELISM
 
     def may_be_applying(self) -> bool:
         """Say whether this process may serve an apply of a plan that relies on freed slots.
@@ -124,7 +158,7 @@ class TerraformProcess:
 
     def _note(self) -> Path:
         name = f"tf-crusoe-note-{os.getuid()}-{self._pid}-{_start_of(self._pid)}"
-        return self._folder / name
+        return self._folder / f"{name}.{self._label}"
 
     def _remove_stale_notes(self) -> None:
         for path in self._folder.glob(f"tf-crusoe-note-{os.getuid()}-*"):

@@ -1,0 +1,166 @@
+"""A storage token from plan to destroy, as users see it."""
+
+import pytest
+
+from support.simulator_fixtures import Crusoe
+from support.terraform import Workspace
+
+pytestmark = pytest.mark.acceptance
+
+TOKEN = 'resource "crusoe_storage_token" "ci" { alias = "ci" }\n'
+ADDRESS = "crusoe_storage_token.ci"
+
+
+def test_a_token_is_created_kept_and_revoked(workspace: Workspace, crusoe: Crusoe) -> None:
+    """The whole life: exact plan, the key at Crusoe, no changes afterwards, gone at the end."""
+    workspace.write(TOKEN)
+
+    plan = workspace.plan(out="p").succeeded()
+    assert plan.actions == {ADDRESS: "create"}
+    assert crusoe.simulator.cloud.keys() == []
+    workspace.apply("p").succeeded()
+    (key,) = crusoe.simulator.cloud.keys()
+    state = workspace.instances()[ADDRESS].attributes
+    assert (state["access_key_id"], state["secret_key"]) == (key.access_key_id, key.secret_key)
+    assert (state["id"], state["alias"], state["status"]) == (key.key_uuid, "ci", "enabled")
+    assert (state["user_id"], state["organization_id"]) == (crusoe.user.id, crusoe.organization.id)
+    assert (state["expires_at"], state["created_at"]) == (None, key.created_at)
+    assert workspace.plan("-detailed-exitcode").succeeded().exit_code == 0
+    workspace.destroy().succeeded()
+    assert crusoe.simulator.cloud.keys() == []
+    assert workspace.instances() == {}
+
+
+def test_a_plan_knows_the_organization_and_what_the_configuration_says(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """What is known is shown; what only the creation tells is not."""
+    workspace.write(
+        """
+        resource "crusoe_storage_token" "ci" {
+          alias      = "ci"
+          expires_at = "2040-01-01T00:00:00Z"
+        }
+        """
+    )
+
+    change = workspace.plan().succeeded().changes[ADDRESS]
+
+    after = {name: value for name, value in (change.after or {}).items() if value is not None}
+    assert after == {
+        "alias": "ci",
+        "expires_at": "2040-01-01T00:00:00Z",
+        "organization_id": crusoe.organization.id,
+        "ready_for_renewal": False,
+    }
+    assert change.unknown == {
+        "id",
+        "access_key_id",
+        "secret_key",
+        "status",
+        "created_at",
+        "user_id",
+    }
+
+
+def test_the_secret_survives_every_refresh(workspace: Workspace, crusoe: Crusoe) -> None:
+    """Crusoe never lists it; the state keeps it."""
+    workspace.write(TOKEN)
+    workspace.apply().succeeded()
+    (key,) = crusoe.simulator.cloud.keys()
+
+    for _ in range(2):
+        workspace.refresh().succeeded()
+        workspace.apply().succeeded()
+
+    assert workspace.instances()[ADDRESS].attributes["secret_key"] == key.secret_key
+
+
+def test_a_changed_alias_replaces_the_token(workspace: Workspace, crusoe: Crusoe) -> None:
+    """Crusoe cannot change a key, so there is a new one, and the plan says why."""
+    workspace.write(TOKEN)
+    workspace.apply().succeeded()
+    workspace.write(TOKEN.replace('alias = "ci"', 'alias = "cd"'))
+
+    plan = workspace.plan(out="p").succeeded()
+
+    assert plan.actions == {ADDRESS: "replace"}
+    assert plan.changes[ADDRESS].replaced_because_of == {"alias"}
+    workspace.apply("p").succeeded()
+    assert crusoe.aliases() == ["cd"]
+
+
+def test_tokens_are_listed_oldest_first_and_without_secrets(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """The list at Crusoe has no order; ours has."""
+    cloud = crusoe.simulator.cloud
+    other = cloud.add_user("ops@acme.example", crusoe.organization)
+    for day, alias in ((3, "c"), (1, "a"), (2, "")):
+        cloud.add_key(other, alias=alias, created_at=f"2026-01-0{day}T00:00:00Z")
+    workspace.write(
+        """
+        data "crusoe_storage_tokens" "all" {}
+        output "tokens" { value = data.crusoe_storage_tokens.all.tokens }
+        """
+    )
+
+    workspace.apply().succeeded()
+
+    tokens = workspace.output_json()["tokens"]
+    assert [token["alias"] for token in tokens] == ["a", None, "c"]
+    assert tokens[0] == {
+        "id": cloud.keys()[0].key_uuid,
+        "access_key_id": cloud.keys()[0].access_key_id,
+        "alias": "a",
+        "status": "enabled",
+        "created_at": "2026-01-01T00:00:00Z",
+        "expires_at": None,
+        "user_id": other.id,
+    }
+
+
+def test_no_command_prints_the_secret_unless_it_is_asked_for(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """Not the apply, not a plan, not `show`, not an output that was not asked for by name."""
+    workspace.write(
+        TOKEN
+        + 'output "secret" {\n  value = crusoe_storage_token.ci.secret_key\n  sensitive = true\n}\n'
+    )
+    runs = [workspace.apply(json_ui=False).succeeded()]
+    (key,) = crusoe.simulator.cloud.keys()
+
+    runs += [workspace.plan(json_ui=False), workspace.run("show"), workspace.run("output")]
+    runs += [workspace.destroy(json_ui=False).succeeded()]
+
+    assert not [run.args for run in runs if key.secret_key in run.text]
+
+
+def test_a_plan_without_changes_needs_one_request(workspace: Workspace, crusoe: Crusoe) -> None:
+    """Two tokens are read from one list; nobody asks who the caller is, or where."""
+    workspace.write('resource "crusoe_storage_token" "t" {\n  count = 2\n}\n')
+    workspace.apply().succeeded()
+    crusoe.simulator.api.requests.clear()
+
+    workspace.plan().succeeded()
+
+    assert [r.operation for r in crusoe.simulator.api.requests.all()] == ["list"]
+
+
+def test_an_apply_sends_no_more_requests_than_it_needs(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """The plan asks who, where and what there is; so does the apply, and lists once afterwards."""
+    workspace.write('resource "crusoe_storage_token" "t" {\n  count = 2\n}\n')
+    workspace.plan(out="p").succeeded()
+    planned = [r.operation for r in crusoe.simulator.api.requests.all()]
+    crusoe.simulator.api.requests.clear()
+
+    workspace.apply("p").succeeded()
+
+    applied = [r.operation for r in crusoe.simulator.api.requests.all()]
+    assert sorted(planned) == ["identity", "list", "organizations"]
+    assert applied.count("create") == 2
+    assert applied.count("identity") == applied.count("organizations") == 1
+    assert applied.count("list") <= 3
