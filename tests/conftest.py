@@ -1,3 +1,7 @@
 """Fixtures for all tests."""
 
-pytest_plugins = ["support.simulator_fixtures", "support.toy_fixtures"]
+pytest_plugins = [
+    "support.simulator_fixtures",
+    "support.clock_fixtures",
+    "support.toy_fixtures",
+]

@@ -219,7 +219,7 @@ class CrusoeProvider(iface.Provider):
         self.terraform = self.terraform.with_label(
             settings.endpoint, settings.access_key_id, settings.organization_id
         )
-        self.account = _new_account(settings, self._stop)
+        self.account = _new_account(settings, self._stop, self.now)
 
     def imported_secret(self) -> str | None:
         """Return the secret that the environment gives for the token that is imported."""
@@ -271,9 +271,12 @@ def _provider_block(config: dict[str, Any]) -> tuple[ProviderBlock, frozenset[st
     return ProviderBlock(**{k: v for k, v in values.items() if k not in unknown}), unknown
 
 
-def _new_account(settings: Settings, stop: threading.Event) -> "Account":
+def _new_account(
+    settings: Settings, stop: threading.Event, now: Callable[[], datetime]
+) -> "Account":
     # httpx takes longer to import than all the rest, and a schema or a validation needs none.
     from crusoe_provider.api.account import Account  # noqa: PLC0415
     from crusoe_provider.api.client import CrusoeClient  # noqa: PLC0415
 
-    return Account(CrusoeClient(settings, stop=stop), organization_id=settings.organization_id)
+    client = CrusoeClient(settings, stop=stop, now=now)
+    return Account(client, organization_id=settings.organization_id)

@@ -81,7 +81,8 @@ def check_lifetime(diags: Diagnostics, config: Mapping[str, Any]) -> None:
                 "2027-01-31T12:00:00+01:00.",
                 path=["expires_at"],
             )
-    if expires_at is not None and expires_after is not None:
+    # An unknown one may turn out to be null.
+    if isinstance(expires_at, str) and isinstance(expires_after, str):
         diags.add_error(
             "Two expiries",
             "expires_at is a fixed date and expires_after a duration from the creation; a token "

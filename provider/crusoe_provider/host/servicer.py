@@ -172,7 +172,8 @@ class Servicer(ProviderServicer):
         context = PlanContext(call.diagnostics, request.type_name, changed, config, private)
         planned = resource.plan(context, prior, dict(planned))
         response.planned_private = _stored_private(private)
-        response.planned_state.CopyFrom(codec.encode(planned, like=proposed))
+        # What means the same as before is no change, whatever its spelling.
+        response.planned_state.CopyFrom(codec.encode(planned, like=prior or proposed))
         if prior is not None:
             replacing = planning.replacing_attributes(codec, prior, planned)
             response.requires_replace.extend(

@@ -152,9 +152,9 @@ class TerraformProcess:
 
     def forget_reliance(self) -> None:
         """Remove the note, once the apply that it was meant for has begun."""
-        if self._applying:
-            with contextlib.suppress(OSError):
-                self._note().unlink(missing_ok=True)
+        self.may_be_applying()  # from now on the note is remembered here
+        with contextlib.suppress(OSError):
+            self._note().unlink(missing_ok=True)
 
     def _note(self) -> Path:
         name = f"tf-crusoe-note-{os.getuid()}-{self._pid}-{_start_of(self._pid)}"
