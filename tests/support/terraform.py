@@ -179,9 +179,9 @@ class Workspace:
         return self.run("console", stdin=f"{expression}\n")
 
     def state(self) -> dict[str, Any] | None:
-        """Return the state file as it is; `None` if there is none."""
+        """Return the state file as it is; `None` if there is none, or an empty one."""
         path = self.folder / "terraform.tfstate"
-        if not path.exists():
+        if not path.exists() or not path.stat().st_size:
             return None
         document: dict[str, Any] = json.loads(path.read_bytes())
         return document

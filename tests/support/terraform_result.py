@@ -253,8 +253,8 @@ def _from_json(document: Mapping[str, Any]) -> Diagnostic:
 
 def _from_text(text: str) -> Iterator[Diagnostic]:
     headlines = list(_HEADLINE.finditer(text))
-    ends = [headline.start() for headline in headlines[1:]] + [len(text)]
-    for headline, end in zip(headlines, ends, strict=True):
+    starts = [headline.start() for headline in headlines] + [len(text)]
+    for headline, end in zip(headlines, starts[1:], strict=True):
         body = text[headline.end() : end].strip("\n")
         # First an indented paragraph on where it is, if that is known.
         where, _, detail = body.partition("\n\n") if body.startswith("  ") else ("", "", body)

@@ -1,0 +1,133 @@
+"""Taking over tokens that exist already."""
+
+import pytest
+
+from crusoe_simulator.state import Key
+from support.simulator_fixtures import Crusoe
+from support.terraform import Workspace
+
+pytestmark = pytest.mark.acceptance
+
+ADDRESS = "crusoe_storage_token.t"
+TOKEN = 'resource "crusoe_storage_token" "t" { alias = "t" }\n'
+UNKNOWN_SECRET = "Secret of the imported storage token is unknown"
+NOT_FOUND = "Storage token not found"
+
+
+@pytest.fixture
+def key(crusoe: Crusoe) -> Key:
+    """A key that somebody has made in the console."""
+    return crusoe.simulator.cloud.add_key(crusoe.user, alias="t")
+
+
+@pytest.mark.parametrize("form", ["{uuid}", "{access}", "{org}/{uuid}", "{org}/{access}"])
+def test_a_token_is_imported_by_either_id(
+    workspace: Workspace, crusoe: Crusoe, key: Key, form: str
+) -> None:
+    """The secret cannot be read, which is said, and replaces nothing."""
+    identifier = form.format(
+        uuid=key.key_uuid, access=key.access_key_id, org=crusoe.organization.id
+    )
+    workspace.write(TOKEN)
+
+    result = workspace.import_(ADDRESS, identifier).succeeded()
+
+    result.warned_of(UNKNOWN_SECRET)
+    state = workspace.instances()[ADDRESS].attributes
+    assert (state["id"], state["access_key_id"]) == (key.key_uuid, key.access_key_id)
+    assert state["secret_key"] is None
+    assert workspace.plan().actions == {}
+
+
+def test_the_secret_of_an_imported_token_can_be_given(workspace: Workspace, key: Key) -> None:
+    """From the environment, so that it is in no command line; it appears in no output."""
+    workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"] = key.secret_key
+    workspace.write(TOKEN)
+
+    result = workspace.import_(ADDRESS, key.key_uuid).succeeded()
+
+    assert result.warnings == ()
+    assert key.secret_key not in result.text
+    del workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"]
+    assert workspace.plan().actions == {}
+    assert workspace.instances()[ADDRESS].attributes["secret_key"] == key.secret_key
+
+
+def test_a_generated_configuration_plans_with_no_changes(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """`terraform plan -generate-config-out`, with an expiry and without."""
+    cloud = crusoe.simulator.cloud
+    keys = [
+        cloud.add_key(crusoe.user, alias="a", expire_at="2040-01-01T00:00:00Z"),
+        cloud.add_key(crusoe.user),
+    ]
+    workspace.write(
+        "".join(
+            f'import {{\n  to = crusoe_storage_token.t{n}\n  id = "{key.key_uuid}"\n}}\n'
+            for n, key in enumerate(keys)
+        )
+    )
+
+    plan = workspace.plan("-generate-config-out=generated.tf", out="p").succeeded()
+
+    assert plan.actions == {}
+    assert len(plan.changes) == 2
+    workspace.apply("p").succeeded()
+    assert workspace.plan().actions == {}
+    assert cloud.keys() == sorted(keys, key=lambda key: key.created_at)
+
+
+def test_an_imported_token_takes_up_renewal_and_rotation_without_a_replacement(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """Adopting them is no reason for a new secret; nor is the missing one."""
+    key = crusoe.simulator.cloud.add_key(crusoe.user, alias="t", expire_at="2040-01-01T00:00:00Z")
+    workspace.write(
+        f"""
+        import {{
+          to = {ADDRESS}
+          id = "{key.key_uuid}"
+        }}
+        resource "crusoe_storage_token" "t" {{
+          alias               = "t"
+          expires_after       = "90d"
+          renew_before        = "14d"
+          rotate_when_changed = {{ n = "1" }}
+        }}
+        """
+    )
+
+    plan = workspace.plan(out="p").succeeded()
+
+    assert plan.actions == {ADDRESS: "update"}
+    workspace.apply("p").succeeded()
+    assert crusoe.simulator.cloud.keys() == [key]
+    assert workspace.plan().actions == {}
+
+
+@pytest.mark.parametrize("identifier", ["nothing-like-it", "", "/", "x/y/z"])
+def test_an_unknown_id_is_told_with_what_there_is(
+    workspace: Workspace, key: Key, identifier: str
+) -> None:
+    """So that the right one can be copied."""
+    workspace.write(TOKEN)
+
+    result = workspace.import_(ADDRESS, identifier).failed()
+
+    assert workspace.instances() == {}
+    if identifier == "nothing-like-it":
+        text = " ".join(result.failed_with(NOT_FOUND).detail.split())
+        assert key.key_uuid in text
+        assert key.access_key_id in text
+
+
+def test_a_token_of_another_user_cannot_be_imported(workspace: Workspace, crusoe: Crusoe) -> None:
+    """It could not be deleted, nor its absence believed."""
+    other = crusoe.simulator.cloud.add_user("ops@acme.example", crusoe.organization)
+    key = crusoe.simulator.cloud.add_key(other, alias="t")
+    workspace.write(TOKEN)
+
+    error = workspace.import_(ADDRESS, key.key_uuid).failed_with(NOT_FOUND)
+
+    assert other.id in error.detail

@@ -1,0 +1,58 @@
+"""The simulated Crusoe Cloud, and Terraform in front of it."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from crusoe_simulator.server import Simulator
+from crusoe_simulator.state import Organization, User
+from support.terraform import Workspace
+
+PLUGIN = Path(sys.executable).parent / "terraform-provider-crusoe"
+
+
+@dataclass(frozen=True, slots=True)
+class Crusoe:
+    """A simulator with one organization and one user.
+
+    Attributes:
+        simulator: The simulator.
+        organization: The organization.
+        user: The user, who belongs to it.
+    """
+
+    simulator: Simulator
+    organization: Organization
+    user: User
+
+    def variables(self, user: User | None = None) -> dict[str, str]:
+        """Return the environment with which the provider acts as a user; the one user if none."""
+        user = user or self.user
+        return {
+            "CRUSOE_API_ENDPOINT": self.simulator.endpoint,
+            "CRUSOE_ACCESS_KEY_ID": user.access_key_id,
+            "CRUSOE_SECRET_KEY": user.secret_key,
+        }
+
+    def aliases(self) -> list[str]:
+        """Return the aliases of all keys there are, sorted."""
+        keys = self.simulator.cloud.keys()
+        return sorted(key.alias for key in keys)
+
+
+@pytest.fixture
+def crusoe() -> Iterator[Crusoe]:
+    with Simulator() as simulator:
+        organization = simulator.cloud.add_organization("acme")
+        user = simulator.cloud.add_user("dev@acme.example", organization)
+        yield Crusoe(simulator, organization, user)
+
+
+@pytest.fixture
+def workspace(crusoe: Crusoe, tmp_path: Path) -> Iterator[Workspace]:
+    """A Terraform with our plugin in place, acting as the simulator's one user."""
+    with Workspace(tmp_path, plugin=PLUGIN, variables=crusoe.variables()) as workspace:
+        yield workspace
