@@ -1,0 +1,157 @@
+"""What one process asks the API, and how often."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from crusoe_provider.api import errors
+from crusoe_provider.api.account import Account
+from support.api_fixtures import KEY, FakeApi, answer
+
+ORG = "org"
+KEYS = {"items": [KEY]}
+IDENTITY = {"identity": {"id": "user", "email": "dev@acme.example"}}
+CALLERS = 8
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        self.seconds += 0.001  # no two moments are the same
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def account(api: FakeApi, clock: Clock) -> Account:
+    return Account(api.client, organization_id=None, monotonic=clock)
+
+
+def operations(api: FakeApi) -> list[str]:
+    return [f"{r.method} {r.url.path.rpartition('/')[2]}" for r in api.requests]
+
+
+@pytest.mark.parametrize(
+    ("ask", "document"),
+    [
+        (lambda account: account.keys(ORG), KEYS),
+        (lambda account: account.identity(), IDENTITY),
+        (
+            lambda account: account.organization_id(),
+            {"items": [{"id": ORG, "name": "acme"}]},
+        ),
+    ],
+    ids=["keys", "identity", "organization"],
+)
+def test_callers_at_the_same_time_share_one_request(
+    api: FakeApi, account: Account, ask: Callable[[Account], Any], document: Any
+) -> None:
+    """The first asks, and the others wait for its answer."""
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def slow(_request: httpx.Request) -> httpx.Response:
+        arrived.set()
+        assert go_on.wait(10)
+        return answer(document)
+
+    api.will(slow)
+    with ThreadPoolExecutor(CALLERS) as executor:
+        calls = [executor.submit(ask, account) for _ in range(CALLERS)]
+        assert arrived.wait(10)
+        go_on.set()
+        results = {repr(call.result()) for call in calls}
+
+    assert len(results) == len(api.requests) == 1
+
+
+def test_a_list_serves_until_something_is_written(api: FakeApi, account: Account) -> None:
+    """A creation and a deletion make it stale, even if they fail."""
+    api.will(lambda r: answer(KEYS) if r.method == "GET" else httpx.Response(500))
+    api.client._settings  # noqa: B018
+
+    account.keys(ORG)
+    account.keys(ORG)
+    with pytest.raises(errors.ServerError):
+        account.create_key(ORG, alias=None, expire_at=None)
+    account.keys(ORG)
+    account.keys(ORG)
+
+    assert operations(api) == ["GET keys", "POST keys", "GET keys"]
+
+
+def test_a_write_while_a_list_is_under_way_makes_it_stale(api: FakeApi, account: Account) -> None:
+    """The list may have been made before the write; the next reader asks again."""
+
+    def write_meanwhile(request: httpx.Request) -> httpx.Response:
+        if len(api.requests) == 1:
+            account.delete_key(ORG, "CKIA1")
+        return answer(KEYS) if request.method == "GET" else httpx.Response(204)
+
+    api.will(write_meanwhile)
+
+    account.keys(ORG)
+    account.keys(ORG)
+
+    assert operations(api) == ["GET keys", "DELETE CKIA1", "GET keys"]
+
+
+def test_a_list_does_not_serve_for_ever(api: FakeApi, account: Account, clock: Clock) -> None:
+    """Others create and delete too."""
+    api.will(answer(KEYS))
+
+    account.keys(ORG)
+    clock.seconds += 31
+    account.keys(ORG)
+    account.keys(ORG, fresh=True)
+
+    assert len(api.requests) == 3
+
+
+def test_each_organization_has_a_list_of_its_own(api: FakeApi, account: Account) -> None:
+    """Readers of one do not get the other's."""
+    api.will(answer(KEYS), answer({"items": []}))
+
+    assert len(account.keys("a")) == 1
+    assert account.keys("b") == ()
+    assert len(account.keys("a")) == 1
+
+
+def test_a_failure_is_not_remembered(api: FakeApi, account: Account) -> None:
+    """The next one asks anew."""
+    api.will(answer({}, 403), answer(IDENTITY))
+
+    with pytest.raises(errors.PermissionDenied):
+        account.identity()
+
+    assert account.identity().id == "user"
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_none_or_several_organizations_are_an_error_that_lists_them(
+    api: FakeApi, account: Account, count: int
+) -> None:
+    """Nobody guesses where a key is to be made."""
+    items = [{"id": f"id-{n}", "name": f"name-{n}"} for n in range(count)]
+
+    with pytest.raises(errors.OrganizationNotDetermined) as error:
+        api.will(answer({"items": items})) and account.organization_id()
+
+    assert all(text in str(error.value) for item in items for text in item.values())
+
+
+def test_a_configured_organization_is_not_asked_for(api: FakeApi) -> None:
+    """It may even be one that the caller's list does not show."""
+    account = Account(api.client, organization_id="configured")
+
+    assert account.organization_id() == "configured"
+    assert api.requests == []

@@ -1,0 +1,67 @@
+"""Durations as users write them."""
+
+import contextlib
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crusoe_provider.api.durations import format_duration, parse_duration
+
+HUNDRED_YEARS = timedelta(days=36_525)
+durations = st.timedeltas(min_value=timedelta(milliseconds=1), max_value=HUNDRED_YEARS).map(
+    lambda d: d - timedelta(microseconds=d.microseconds % 1000)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90d", timedelta(days=90)),
+        ("720h", timedelta(days=30)),
+        ("1h30m", timedelta(minutes=90)),
+        ("2w", timedelta(days=14)),
+        ("1.5h", timedelta(minutes=90)),
+        ("30m1h", timedelta(minutes=90)),
+        ("500ms", timedelta(milliseconds=500)),
+        ("1m", timedelta(minutes=1)),
+        ("1m1ms", timedelta(minutes=1, milliseconds=1)),
+    ],
+)
+def test_forms(text: str, expected: timedelta) -> None:
+    """Numbers with units, in any order."""
+    assert parse_duration(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "90", "d", "90 d", "-1h", "+1h", "1y", "1M", "0s", "0.0000001ms", "1e3s", "1h "),
+        *("101w" * 60, "999999999999w", "1..5h", ".5h", "1h-30m", "1,5h", "\u0663h"),
+    ],
+)
+def test_what_is_none(text: str) -> None:
+    """Also zero, and more than a hundred years."""
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(text)
+
+
+@given(durations.filter(bool))
+def test_a_duration_survives_being_written_down(duration: timedelta) -> None:
+    """To the millisecond."""
+    assert parse_duration(format_duration(duration)) == duration
+
+
+@given(durations.filter(bool), durations.filter(bool))
+def test_parts_add_up(a: timedelta, b: timedelta) -> None:
+    """One text after the other is the sum of both."""
+    if a + b <= HUNDRED_YEARS:
+        assert parse_duration(format_duration(a) + format_duration(b)) == a + b
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_duration_or_an_error(text: str) -> None:
+    """Nothing else can happen."""
+    with contextlib.suppress(ValueError):
+        assert parse_duration(text) > timedelta(0)
