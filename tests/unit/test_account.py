@@ -77,7 +77,6 @@ def test_callers_at_the_same_time_share_one_request(
 def test_a_list_serves_until_something_is_written(api: FakeApi, account: Account) -> None:
     """A creation and a deletion make it stale, even if they fail."""
     api.will(lambda r: answer(KEYS) if r.method == "GET" else httpx.Response(500))
-    api.client._settings  # noqa: B018
 
     account.keys(ORG)
     account.keys(ORG)
@@ -143,8 +142,10 @@ def test_none_or_several_organizations_are_an_error_that_lists_them(
     """Nobody guesses where a key is to be made."""
     items = [{"id": f"id-{n}", "name": f"name-{n}"} for n in range(count)]
 
+    api.will(answer({"items": items}))
+
     with pytest.raises(errors.OrganizationNotDetermined) as error:
-        api.will(answer({"items": items})) and account.organization_id()
+        account.organization_id()
 
     assert all(text in str(error.value) for item in items for text in item.values())
 

@@ -14,8 +14,9 @@ import httpx
 import msgspec
 
 from crusoe_provider.api import answers, models
-from crusoe_provider.api.config import Settings, is_loopback
+from crusoe_provider.api.config import Settings
 from crusoe_provider.api.errors import ApiError, ConnectionFailed, Interrupted
+from crusoe_provider.api.provider_block import is_loopback
 from crusoe_provider.api.retry import RetryPolicy, retry_after_seconds
 from crusoe_provider.api.signing import Signer, canonical_query, decode_secret, format_timestamp
 from crusoe_provider.version import __version__

@@ -8,20 +8,25 @@ another account are never used silently; an ID and a secret from two sources nev
 broken or unknown is an error.
 """
 
-import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
 from crusoe_provider.api.config_file import BrokenConfigFileError, ConfigFile, read_config_file
-from crusoe_provider.api.durations import format_duration, parse_duration
+from crusoe_provider.api.durations import parse_duration
 from crusoe_provider.api.errors import ConfigurationError, Problem
-from crusoe_provider.api.signing import SigningError, decode_secret
+from crusoe_provider.api.provider_block import (
+    DEFAULT_ENDPOINT,
+    ID_VARIABLE,
+    SECRET_VARIABLE,
+    ProviderBlock,
+    block_problems,
+    endpoint_problems,
+    secret_problem,
+)
 
-DEFAULT_ENDPOINT: Final = "https://api.cloud.crusoe.ai/v1"
 DEFAULT_REQUEST_TIMEOUT: Final = timedelta(seconds=30)
 DEFAULT_MAX_RETRIES: Final = 3
 
@@ -29,24 +34,7 @@ DEFAULT_MAX_RETRIES: Final = 3
 _LEGACY_ENDPOINTS: Final = frozenset(
     {"https://api.crusoecloud.com/v1alpha5", "https://api.crusoecloud.com/v1"}
 )
-_TIMEOUT_RANGE: Final = (timedelta(seconds=1), timedelta(minutes=10))
-_MOST_RETRIES: Final = 10
 _UNKNOWN_PROFILE: Final = "Unknown profile"
-_ID_VARIABLE: Final = "CRUSOE_ACCESS_KEY_ID"
-_SECRET_VARIABLE: Final = "CRUSOE_SECRET_KEY"  # noqa: S105 - a variable's name
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderBlock:
-    """What the provider block says; `None` where it says nothing."""
-
-    profile: str | None = None
-    api_endpoint: str | None = None
-    access_key_id: str | None = None
-    secret_key: str | None = field(default=None, repr=False)
-    organization_id: str | None = None
-    request_timeout: str | None = None
-    max_retries: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +97,6 @@ class _Source:
         return self.values.get(access_key_id), self.values.get(secret_key)
 
 
-def block_problems(block: ProviderBlock) -> list[Problem]:
-    """Return what is wrong with the block by itself, without looking at files or environment."""
-    return [*_empty_problems(block), *_value_problems(block), *_pair_problems(block)]
-
-
 def resolve(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | None) -> Settings:
     """Return the settings that apply.
 
@@ -138,7 +121,7 @@ def resolve(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | No
     credentials = _credentials(block, variables, profile, problems)
     endpoint = _endpoint(block, variables, profile.settings)
     if not block.api_endpoint:
-        problems += _endpoint_problems(endpoint, None)
+        problems += endpoint_problems(endpoint, None)
     if problems or credentials is None:
         raise ConfigurationError(problems)
     return Settings(
@@ -152,15 +135,6 @@ def resolve(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | No
         else DEFAULT_REQUEST_TIMEOUT,
         max_retries=DEFAULT_MAX_RETRIES if block.max_retries is None else int(block.max_retries),
     )
-
-
-def is_loopback(endpoint: str) -> bool:
-    """Say whether `endpoint` is on this machine."""
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 # -- Choosing ------------------------------------------------------------------------------------
@@ -203,8 +177,8 @@ def _credentials(
         return _block_credentials(block)
     sources = [
         _Source(
-            f"the environment variables {_ID_VARIABLE} and {_SECRET_VARIABLE}",
-            (_ID_VARIABLE, _SECRET_VARIABLE),
+            f"the environment variables {ID_VARIABLE} and {SECRET_VARIABLE}",
+            (ID_VARIABLE, SECRET_VARIABLE),
             variables,
         ),
         _Source(str(profile), ("access_key_id", "secret_key"), profile.settings),
@@ -215,7 +189,7 @@ def _credentials(
     for source in sources:
         match source.pair:
             case (str(access_key_id), str(secret_key)):
-                if problem := _secret_problem(secret_key, f"The secret from {source.name}", None):
+                if problem := secret_problem(secret_key, f"The secret from {source.name}", None):
                     problems.append(problem)
                 return _Credentials(access_key_id, secret_key, source.name)
             case (None, None):
@@ -268,9 +242,9 @@ def _missing_credentials(profile: _Profile) -> Problem:
         "Missing Crusoe credentials",
         "The provider needs an access key ID and a secret key of the Crusoe API. It looked in:\n\n"
         "  - the provider block: neither access_key_id nor secret_key is set\n"
-        f"  - the environment: neither {_ID_VARIABLE} nor {_SECRET_VARIABLE} is set\n"
+        f"  - the environment: neither {ID_VARIABLE} nor {SECRET_VARIABLE} is set\n"
         f"  - {file_state}\n\n"
-        f"Set {_ID_VARIABLE} and {_SECRET_VARIABLE}, or run `crusoe config init`.",
+        f"Set {ID_VARIABLE} and {SECRET_VARIABLE}, or run `crusoe config init`.",
     )
 
 
@@ -288,124 +262,3 @@ def _endpoint(
     endpoint = next((c.strip() for c in candidates if c and c.strip()), DEFAULT_ENDPOINT)
     endpoint = endpoint.rstrip("/")
     return DEFAULT_ENDPOINT if endpoint in _LEGACY_ENDPOINTS else endpoint
-
-
-# -- Checking ------------------------------------------------------------------------------------
-
-
-def _empty_problems(block: ProviderBlock) -> Iterator[Problem]:
-    for name in ("profile", "api_endpoint", "access_key_id", "secret_key", "organization_id"):
-        value = getattr(block, name)
-        if value is not None and not value.strip():
-            yield Problem(
-                f"Empty {name}",
-                f"{name} is set to an empty text. Give it a value, or leave it out to have it "
-                "taken from the environment or the profile.",
-                name,
-            )
-
-
-def _value_problems(block: ProviderBlock) -> Iterator[Problem]:
-    if block.api_endpoint and block.api_endpoint.strip():
-        yield from _endpoint_problems(block.api_endpoint.strip(), "api_endpoint")
-    if block.secret_key and block.secret_key.strip():
-        problem = _secret_problem(
-            block.secret_key, "The secret in the provider block", "secret_key"
-        )
-        if problem:
-            yield problem
-    if block.organization_id and any(c.isspace() or c in "/\\?#%" for c in block.organization_id):
-        yield Problem(
-            "Invalid organization ID",
-            "An organization ID is a UUID such as ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab, without "
-            "blanks and slashes.",
-            "organization_id",
-        )
-    if block.request_timeout is not None:
-        yield from _timeout_problems(block.request_timeout)
-    if block.max_retries is not None and (
-        block.max_retries != int(block.max_retries) or not 0 <= block.max_retries <= _MOST_RETRIES
-    ):
-        yield Problem(
-            "Invalid max_retries",
-            f"max_retries must be a whole number from 0 to {_MOST_RETRIES}.",
-            "max_retries",
-        )
-
-
-def _pair_problems(block: ProviderBlock) -> Iterator[Problem]:
-    for given, missing in (("access_key_id", "secret_key"), ("secret_key", "access_key_id")):
-        if getattr(block, given) is not None and getattr(block, missing) is None:
-            yield Problem(
-                "Incomplete credentials",
-                f"{given} is set without {missing}. An access key ID and its secret belong "
-                "together, so they are never taken from two places.\n\n"
-                f"Set {missing} here too, or remove {given} and set {_ID_VARIABLE} and "
-                f"{_SECRET_VARIABLE} in the environment.",
-                given,
-            )
-
-
-def _timeout_problems(text: str) -> Iterator[Problem]:
-    shortest, longest = _TIMEOUT_RANGE
-    limits = (
-        f"request_timeout must be from {format_duration(shortest)} to {format_duration(longest)}."
-    )
-    try:
-        if shortest <= parse_duration(text) <= longest:
-            return
-        problem = limits
-    except ValueError as error:
-        problem = f"{limits} It is no duration: {error}."
-    yield Problem("Invalid request_timeout", problem, "request_timeout")
-
-
-def _secret_problem(secret: str, what: str, attribute: str | None) -> Problem | None:
-    try:
-        decode_secret(secret)
-    except SigningError as error:
-        return Problem(
-            "Invalid secret key",
-            f"{what} cannot be used: {error}.\n\n"
-            "Copy the secret key of the Crusoe API key again, as `crusoe config` shows it. The "
-            "secret of a storage token is another thing and does not work here.",
-            attribute,
-        )
-    return None
-
-
-def _endpoint_problems(endpoint: str, attribute: str | None) -> Iterator[Problem]:
-    summary = "Invalid API endpoint"
-    where = "" if attribute else " It comes from CRUSOE_API_ENDPOINT or the profile."
-    advice = f"{where}\n\nAn example of one that works is {DEFAULT_ENDPOINT}."
-    url = _split(endpoint)
-    if url is None or url.scheme not in {"http", "https"} or not url.hostname:
-        yield Problem(
-            summary, f"The endpoint is no http or https URL with a host.{advice}", attribute
-        )
-    elif url.username or url.password or url.query or url.fragment or _has_blanks(endpoint):
-        yield Problem(
-            summary,
-            f"The endpoint may have no user name, password, query, fragment or blanks.{advice}",
-            attribute,
-        )
-    elif url.scheme == "http" and not is_loopback(endpoint):
-        yield Problem(
-            summary,
-            "The endpoint must be https: over plain http anybody on the way could read the "
-            f"secrets of new tokens. Only a server on this machine may be http.{advice}",
-            attribute,
-        )
-
-
-def _split(endpoint: str) -> SplitResult | None:
-    try:
-        url = urlsplit(endpoint)
-        _ = url.port  # reading it is what checks it
-    except ValueError:
-        return None
-    return url
-
-
-def _has_blanks(text: str) -> bool:
-    return any(character.isspace() or not character.isprintable() for character in text)

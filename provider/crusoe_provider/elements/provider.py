@@ -12,14 +12,9 @@ from tf.schema import Attribute, Schema
 from tf.types import Number, String, Unknown
 from tf.utils import Diagnostics
 
-from crusoe_provider.api.config import (
-    DEFAULT_ENDPOINT,
-    ProviderBlock,
-    Settings,
-    block_problems,
-    resolve,
-)
+from crusoe_provider.api.config import Settings, resolve
 from crusoe_provider.api.errors import ConfigurationError
+from crusoe_provider.api.provider_block import DEFAULT_ENDPOINT, ProviderBlock, block_problems
 from crusoe_provider.elements.activity import Activity
 from crusoe_provider.elements.data_source_storage_tokens import StorageTokensDataSource
 from crusoe_provider.elements.diagnostics import add_problems
