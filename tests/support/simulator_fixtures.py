@@ -9,6 +9,7 @@ import pytest
 
 from crusoe_simulator.server import Simulator
 from crusoe_simulator.state import Organization, User
+from support.contract import ContractCheck
 from support.terraform import Workspace
 
 PLUGIN = Path(sys.executable).parent / "terraform-provider-crusoe"
@@ -45,10 +46,14 @@ class Crusoe:
 
 @pytest.fixture
 def crusoe() -> Iterator[Crusoe]:
+    """A simulator; what goes to and fro is held against the contract."""
+    check = ContractCheck()
     with Simulator() as simulator:
+        simulator.api.observers.append(check)
         organization = simulator.cloud.add_organization("acme")
         user = simulator.cloud.add_user("dev@acme.example", organization)
         yield Crusoe(simulator, organization, user)
+    assert check.violations == []
 
 
 @pytest.fixture
