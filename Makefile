@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo playground test unit protocol acceptance fmt lint types clean \
+.PHONY: help install demo playground test unit protocol acceptance schema fmt lint types clean \
 	check-terraform
 
 help: ## List the targets
@@ -48,6 +48,9 @@ protocol: install ## Run the tests of the plugin process, with a gRPC client in 
 
 acceptance: install check-terraform ## Run the tests with the real Terraform
 	$(PYTEST) -n $(WORKERS) tests/acceptance
+
+schema: install check-terraform ## Write the provider's schema to schemas/, as Terraform shows it
+	$(BIN)/python tools/schema.py > schemas/provider-schema.json
 
 fmt: install check-terraform ## Format Python and Terraform code
 	$(BIN)/ruff check --fix --exit-zero --quiet

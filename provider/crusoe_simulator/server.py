@@ -76,6 +76,8 @@ class Simulator:
         self._server = _Server((_LOOPBACK, port), application, numthreads=_THREADS)
         self._server.gateway = _Gateway
         self._server.shutdown_timeout = 1
+        # How often the server looks whether it is to end.
+        self._server.expiration_interval = 0.05
         self._server.prepare()
         self._thread = threading.Thread(target=self._server.serve, daemon=True)
 
