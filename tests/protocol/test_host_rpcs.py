@@ -375,7 +375,11 @@ def test_large_values_pass(plugin: Plugin) -> None:
 def test_moves_are_refused(plugin: Plugin) -> None:
     """A resource that cannot be moved says so."""
     response = plugin.provider.MoveResourceState(
-        pb.MoveResourceState.Request(source_type_name="a_b", target_type_name="toy_thing")
+        pb.MoveResourceState.Request(
+            source_type_name="a_b",
+            source_state=pb.RawState(json=b"{}"),
+            target_type_name="toy_thing",
+        )
     )
 
     assert [d.summary for d in errors(response)] == ["Move is not supported"]

@@ -27,12 +27,14 @@ from crusoe_provider.elements.token_attributes import (
 from crusoe_provider.elements.token_creation import Ambiguous
 from crusoe_provider.elements.token_import import SECRET_VARIABLE, add_not_importable
 from crusoe_provider.elements.token_lifetime import expiry_after
+from crusoe_provider.elements.token_move import moved_state
 from crusoe_provider.elements.token_plan import TokenPlan
 from crusoe_provider.elements.token_refresh import TokenRefresh
 from crusoe_provider.elements.token_state import listed_attributes
 from crusoe_provider.host.blocks import SingleNestedBlock
 from crusoe_provider.host.resource import (
     CreateContext,
+    MoveSource,
     PlanContext,
     PlanDestroyContext,
     ReadContext,
@@ -299,11 +301,12 @@ class StorageTokenResource(Resource):
 
     def delete(self, ctx: iface.DeleteContext, current: State) -> None:
         """Revoke the token; one that is gone already is success."""
-        account, organization_id = self._account(), current[ORGANIZATION_ID]
+        account = self._account()
         self._provider.terraform.forget_reliance()
         refresh = TokenRefresh(self._provider, ctx.diagnostics)
         summary = "Storage token not deleted"
         try:
+            organization_id = current[ORGANIZATION_ID] or account.organization_id()
             deleted = account.delete_key(organization_id, current["access_key_id"])
             if not deleted and refresh.belongs_to_somebody_else(account, current):
                 refresh.add_foreign(summary, account, current)
@@ -340,6 +343,11 @@ class StorageTokenResource(Resource):
             "expires_at": key.expire_at,
             "ready_for_renewal": False,
         }
+
+    def move(self, diagnostics: Diagnostics, source: MoveSource) -> State | None:
+        """Take over a key of Crusoe's own provider, secret included."""
+        del diagnostics
+        return moved_state(source)
 
     def undo_create(self, state: State) -> None:
         """Revoke a token that Terraform, killed in between, cannot take into its state."""

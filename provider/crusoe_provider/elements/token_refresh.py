@@ -82,7 +82,9 @@ class TokenRefresh:
                 )
             return current
         try:
-            keys = account.keys(current[ORGANIZATION_ID])
+            # A token moved from elsewhere may not say where it is.
+            organization_id = current[ORGANIZATION_ID] or account.organization_id()
+            keys = account.keys(organization_id)
             key = next((key for key in keys if is_token(key, current)), None)
             if key is None:
                 return self._absent(account, current, ctx.private)
@@ -94,7 +96,7 @@ class TokenRefresh:
                 credentials=self._provider.credentials,
             )
             return current
-        state = refreshed(current, key)
+        state = refreshed(current, key) | {ORGANIZATION_ID: organization_id}
         now = self._provider.now()
         state["ready_for_renewal"] = Lifetime.of(state).ready_for_renewal(now)
         if state["status"] == _DISABLED:

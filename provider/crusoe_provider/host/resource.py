@@ -79,6 +79,23 @@ class CreateContext(iface.CreateContext):
     save: Callable[[State], None]
 
 
+@dataclass(frozen=True)
+class MoveSource:
+    """A stored state of another type, for a `moved` block between types.
+
+    Attributes:
+        provider_address: Source address of the provider it belongs to, host included.
+        type_name: Its resource type.
+        schema_version: The version of its schema.
+        state: The state as it was stored; JSON values.
+    """
+
+    provider_address: str
+    type_name: str
+    schema_version: int
+    state: State
+
+
 class Resource(iface.Resource, Protocol):
     """A resource as this host serves it.
 
@@ -117,6 +134,14 @@ class Resource(iface.Resource, Protocol):
     def plan_destroy(self, ctx: PlanDestroyContext, current: State) -> None:
         """Take note that the plan destroys the instance; an error refuses it."""
         del ctx, current
+
+    def move(self, diagnostics: Diagnostics, source: MoveSource) -> State | None:
+        """Return the state that `source` becomes here; `None` if it is of no type known here.
+
+        The provider may not be configured: Terraform asks before it plans.
+        """
+        del diagnostics, source
+        return None
 
     def observe(self, state: State) -> None:
         """Take note of a stored state: called for each one that Terraform loads."""

@@ -20,6 +20,7 @@ from crusoe_provider.host.errors import RequestError
 from crusoe_provider.host.lifetime import Lifetime
 from crusoe_provider.host.resource import (
     CreateContext,
+    MoveSource,
     PlanContext,
     PlanDestroyContext,
     Private,
@@ -30,7 +31,9 @@ from crusoe_provider.host.resource import (
 from crusoe_provider.host.rpc import Call, rpc
 from crusoe_provider.host.state_codec import StateCodec
 
-_CAPABILITIES = pb.ServerCapabilities(plan_destroy=True, get_provider_schema_optional=True)
+_CAPABILITIES = pb.ServerCapabilities(
+    plan_destroy=True, get_provider_schema_optional=True, move_resource_state=True
+)
 
 
 class Servicer(ProviderServicer):
@@ -244,11 +247,27 @@ class Servicer(ProviderServicer):
 
     @rpc(pb.MoveResourceState.Response)
     def MoveResourceState(self, call: Call[Any, Any]) -> None:
-        """Refuse: no resource of this provider can be moved from another type."""
-        raise RequestError(
-            "Move is not supported",
-            f"A {call.request.source_type_name} cannot become a {call.request.target_type_name}.",
+        """Make a stored state of another type one of ours, for a `moved` block between types."""
+        request = call.request
+        resource, codec = self._resource(request.target_type_name)
+        source = MoveSource(
+            provider_address=request.source_provider_address,
+            type_name=request.source_type_name,
+            schema_version=request.source_schema_version,
+            state=_stored_object(request.source_state),
         )
+        moved = resource.move(call.diagnostics, source)
+        if moved is None and not call.diagnostics.has_errors():
+            raise RequestError(
+                "Move is not supported",
+                f"A {source.type_name} of {source.provider_address} cannot become a "
+                f"{request.target_type_name}.\n\n"
+                "Remove the moved block; take the old resource out of the state without deleting "
+                "it (a removed block with destroy = false), and import the object here.",
+            )
+        if moved is not None:
+            state = codec.complete(moved, call.diagnostics)
+            call.response.target_state.CopyFrom(codec.encode(state))
 
     # -- Data sources --------------------------------------------------------------------------
 
