@@ -10,8 +10,8 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo playground test unit protocol acceptance schema fmt lint types clean \
-	check-terraform
+.PHONY: help install demo playground test unit protocol acceptance compare schema fmt lint \
+	types clean check-terraform
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ protocol: install ## Run the tests of the plugin process, with a gRPC client in 
 
 acceptance: install check-terraform ## Run the tests with the real Terraform
 	$(PYTEST) -n $(WORKERS) tests/acceptance
+
+compare: install check-terraform ## Compare the plugin host with plain tf, fault by fault
+	PYTHONPATH=tests $(BIN)/python tools/compare_with_plain_tf.py
 
 schema: install check-terraform ## Write the provider's schema to schemas/, as Terraform shows it
 	$(BIN)/python tools/schema.py > schemas/provider-schema.json
