@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from crusoe_simulator.faults import Answer, Fault
+from crusoe_simulator.server import Simulator
 from support.simulator_fixtures import Crusoe
 from support.terraform import Workspace
 
@@ -318,6 +319,35 @@ def test_what_is_unknown_in_the_plan_is_checked_in_the_apply(
     assert plan.diagnostics == ()
     workspace.apply("p").failed_with(NO_SLOT)
     assert len(crusoe.simulator.cloud.keys()) == len(workspace.instances()) - 1 == 2
+
+
+def test_a_token_that_is_loaded_late_and_removed_counts_as_freed(
+    full: Workspace, crusoe: Crusoe
+) -> None:
+    """What depends on a slow data source is not even loaded while the rest is planned."""
+    with Simulator() as slow:
+        user = slow.cloud.add_user("slow@acme.example", slow.cloud.add_organization("slow"))
+        others = f"""
+            provider "crusoe" {{
+              alias         = "slow"
+              api_endpoint  = "{slow.endpoint}"
+              access_key_id = "{user.access_key_id}"
+              secret_key    = "{user.secret_key}"
+            }}
+            data "crusoe_storage_tokens" "slow" {{
+              provider = crusoe.slow
+            }}
+            """
+        late = 'count = {n}\n  alias = "late-${{length(data.crusoe_storage_tokens.slow.tokens)}}"'
+        shrinking = 'resource "crusoe_storage_token" "late" {{\n  ' + late + "\n}}\n"
+        full.write(token("a") + others + shrinking.format(n=1))
+        full.apply().succeeded()
+        slow.faults.add(Fault("list", times=None, delay_before=3.0))
+        full.write(token("a") + token("c") + others + shrinking.format(n=0))
+
+        full.apply().succeeded()
+
+    assert crusoe.aliases() == ["a", "c"]
 
 
 # -- Applies ---------------------------------------------------------------------------------------

@@ -72,15 +72,15 @@ class Activity:
         with self._news:
             return self._waiting
 
-    def wait_for_quiet(self, done: Callable[[], bool], quiet: float) -> bool:
-        """Wait, within a call, until `done` or until nothing has happened for `quiet` seconds.
+    def wait_for_quiet(self, done: Callable[[], bool], quiet: Callable[[], float]) -> bool:
+        """Wait, within a call, until `done` or until nothing has happened for `quiet()` seconds.
 
         A call that is still at work may bring news, so it is waited for; others that wait here
         themselves do not count. A stop ends it early. Returns what `done` said last.
         """
         self._change(-1)
         try:
-            return self._wait(done, lambda: math.inf if self._calls else self._last_news + quiet)
+            return self._wait(done, lambda: math.inf if self._calls else self._last_news + quiet())
         finally:
             self._change(+1)
 

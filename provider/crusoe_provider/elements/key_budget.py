@@ -26,12 +26,15 @@ class Verdict:
     Attributes:
         limit: How many keys there may be.
         staying: Existing keys that nothing in the plan frees.
+        unseen: Those of them that no state has shown. They are somebody else's, or Terraform has
+            not come to them yet.
         pending: Existing keys of this state whose fate is not known yet.
         creations: Planned creations that have not been carried out.
     """
 
     limit: int
     staying: frozenset[str]
+    unseen: frozenset[str]
     pending: frozenset[str]
     creations: int
 
@@ -44,6 +47,11 @@ class Verdict:
     def fits(self) -> bool:
         """Whether the plan can be carried out if every pending key is freed."""
         return not self.creations or self.needed <= self.limit
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the plan cannot be carried out even if every key not yet planned is freed."""
+        return bool(self.creations) and self.needed - len(self.unseen) > self.limit
 
     @property
     def certain(self) -> bool:
@@ -107,6 +115,11 @@ class KeyBudget:
         self._gone.add(key)
 
     @property
+    def creations(self) -> int:
+        """How many planned creations have not been carried out."""
+        return self._creations
+
+    @property
     def existing(self) -> frozenset[str]:
         """The keys that exist, as far as is known: lists may lag behind this process."""
         return (self._listed | self._made) - self._gone
@@ -118,6 +131,7 @@ class KeyBudget:
         return Verdict(
             limit=self._limit,
             staying=existing - self._freed - pending,
+            unseen=existing - self._seen,
             pending=pending,
             creations=self._creations,
         )

@@ -24,9 +24,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Terraform's calls of one plan come within milliseconds of each other. This is how long none has to
-# come until a plan that is about to be refused counts as complete.
+# For how long no call has to come until a verdict counts. Most calls of a plan come within
+# milliseconds of each other.
 _QUIET_SECONDS: Final = 0.4
+# A plan that is about to be refused for a key that no state has shown is worth more patience: what
+# depends on a slow data source is loaded late. Other plugins can be slow for much longer than
+# Terraform's own data source, terraform_remote_state.
+_PATIENCE_SECONDS: Final = 2.0
+_PATIENCE_WITH_OTHERS_SECONDS: Final = 10.0
 # How often the list is read while a creation waits for a slot that another process may free.
 _LIST_SECONDS: Final = 2.0
 # A list older than this says too little about what existed before a creation.
@@ -51,19 +56,6 @@ class Shortage:
     ours: frozenset[str]
     waited: float = 0.0
     blocked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCreation:
-    """What became of asking for a slot in a plan.
-
-    Attributes:
-        relies_on_deletions: Whether the plan could not be carried out without deletions.
-        shortage: Why it cannot be carried out even with them, if so.
-    """
-
-    relies_on_deletions: bool = False
-    shortage: Shortage | None = None
 
 
 class NoFreeSlotError(Exception):
@@ -111,6 +103,9 @@ class KeySlots:
         self._ours: set[str] = set()
         self._listed_at: float | None = None
         self._creating = False
+        # Creations that wait for the verdict on a plan, and whether one was refused.
+        self._deciding = 0
+        self._refused = False
 
     # -- What the calls tell -------------------------------------------------------------------
 
@@ -124,13 +119,19 @@ class KeySlots:
         """The plan keeps this key; returns the shortage that becomes certain by it, if one does.
 
         The creation that it collides with may have been let through when the key's fate was not
-        known yet, so the order in which Terraform plans never matters.
+        known yet, so the order in which Terraform plans never matters. A creation that still waits
+        for the verdict reports it itself.
         """
         with self._lock:
             self._budget.kept(access_key_id)
-            shortage = self._shortage()
+            fits = self._budget.verdict().fits
         self._activity.tell()
-        return shortage
+        if fits or self._terraform.may_be_applying():
+            return None
+        self._activity.wait_for_quiet(self._verdict_is_final, self._quiet_seconds)
+        with self._lock:
+            reported = self._refused or self._deciding > 0
+            return None if reported else self._shortage()
 
     def freed(self, access_key_id: str) -> None:
         """The plan deletes this key."""
@@ -152,28 +153,37 @@ class KeySlots:
 
     # -- Plans ---------------------------------------------------------------------------------
 
-    def plan_creation(self) -> PlannedCreation:
-        """Count one planned creation more, and say whether the plan fits.
+    def plan_creation(self) -> Shortage | None:
+        """Count one planned creation more; returns the shortage if the plan cannot be carried out.
 
-        Where there is room this returns at once. Where the fate of other keys decides it waits
-        until their plans have come, or until no call has come for a moment.
+        Where there is room this returns at once, and where there cannot be. Where the fate of
+        other keys decides it waits until their plans have come, or until no call has come for a
+        while.
 
         Raises:
             CrusoeError: The keys, or whose they are, could not be read.
         """
         if not self._limit:
-            return PlannedCreation()
+            return None
         self._list(fresh=False)
         with self._lock:
             self._budget.creation_planned()
+            has_room = len(self._budget.existing) + self._budget.creations <= self._limit
+            self._deciding += 1
         self._activity.tell()
-        self._activity.wait_for_quiet(self._verdict_is_safe, _QUIET_SECONDS)
+        # In an apply the plan was accepted, and what it frees may not have had its turn yet.
+        decided = has_room or self._terraform.may_be_applying()
+        if not decided:
+            self._activity.wait_for_quiet(self._verdict_is_final, self._quiet_seconds)
         with self._lock:
-            existing = len(self._budget.existing)
-            return PlannedCreation(
-                relies_on_deletions=existing + self._budget.verdict().creations > self._limit,
-                shortage=self._shortage(),
-            )
+            self._deciding -= 1
+            if decided:
+                return None
+            shortage = self._shortage()
+            self._refused = self._refused or shortage is not None
+        if shortage is None:
+            self._terraform.note_reliance()
+        return shortage
 
     def full(self) -> bool:
         """Say whether no slot is free now.
@@ -285,10 +295,18 @@ class KeySlots:
             self._listed_at = now
             self._budget.listed(key.access_key_id for key in mine)
 
-    def _verdict_is_safe(self) -> bool:
+    def _verdict_is_final(self) -> bool:
         with self._lock:
             verdict = self._budget.verdict()
-        return verdict.fits and verdict.certain
+        return verdict.hopeless or (verdict.fits and verdict.certain)
+
+    def _quiet_seconds(self) -> float:
+        with self._lock:
+            verdict = self._budget.verdict()
+        if verdict.fits:
+            return _QUIET_SECONDS
+        others = self._terraform.has_other_plugins()
+        return _PATIENCE_WITH_OTHERS_SECONDS if others else _PATIENCE_SECONDS
 
     def _shortage(self) -> Shortage | None:
         verdict = self._budget.verdict()

@@ -97,21 +97,15 @@ class TokenPlan:
         if isinstance(replaced, str):
             slots.freed(replaced)
         try:
-            outcome = slots.plan_creation()
+            shortage = slots.plan_creation()
         except PermissionDenied as error:
             self._warn_not_checked(error)
             return
         except CrusoeError as error:
             self._add_error("Limit of storage tokens not checked", error)
             return
-        terraform = self._provider.terraform
-        if not outcome.relies_on_deletions or terraform.may_be_applying():
-            # In an apply the plan was accepted, and what it frees may not have had its turn yet.
-            return
-        if outcome.shortage:
-            add_plan_shortage(self._diags, outcome.shortage)
-            return
-        terraform.note_reliance()
+        if shortage:
+            add_plan_shortage(self._diags, shortage)
 
     def _warn_not_checked(self, error: PermissionDenied) -> None:
         if self._provider.first_time("limit not checked"):
@@ -188,7 +182,7 @@ class TokenPlan:
             self._warn_of_gap(slots)
             return
         shortage = slots.kept(current["access_key_id"])
-        if shortage and not self._provider.terraform.may_be_applying():
+        if shortage:
             add_plan_shortage(self._diags, shortage)
 
     def _warn_of_gap(self, slots: KeySlots) -> None:

@@ -137,6 +137,11 @@ class TerraformProcess:
                 self._applying = phase is not Phase.PLANS
         return self._applying
 
+    def has_other_plugins(self) -> bool:
+        """Say whether Terraform runs other processes beside this one now; true if unknown."""
+        children = _children_of(self._pid)
+        return not children or bool(children - {os.getpid()})
+
     def applies_saved_plan(self) -> bool:
         """Say whether this is certainly the apply of a plan that was made by another command."""
         return phase_of(_command_of(self._pid)) is Phase.APPLIES
@@ -175,6 +180,21 @@ def _command_of(pid: int) -> list[str]:
     return _ps("args", pid).split()  # macOS has no /proc
 
 
+def _children_of(pid: int) -> set[int]:
+    """Return the IDs of the child processes, as far as they can be found out."""
+    try:
+        stats = [(int(p.name), p / "stat") for p in Path("/proc").iterdir() if p.name.isdigit()]
+    except OSError:
+        lines = (line.split() for line in _ps_all().splitlines())
+        return {int(child) for child, parent in lines if int(parent) == pid}
+    children = set()
+    for child, stat in stats:
+        with contextlib.suppress(OSError):  # it may have ended meanwhile
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                children.add(child)
+    return children
+
+
 def _start_of(pid: int) -> str:
     """Return a text that tells this process from an earlier one with the same ID."""
     with contextlib.suppress(OSError):
@@ -185,13 +205,17 @@ def _start_of(pid: int) -> str:
 
 
 def _ps(column: str, pid: int) -> str:
+    return _run_ps("-o", f"{column}=", "-p", str(pid))
+
+
+def _ps_all() -> str:
+    return _run_ps("-A", "-o", "pid=,ppid=")
+
+
+def _run_ps(*arguments: str) -> str:
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(
-            ["ps", "-o", f"{column}=", "-p", str(pid)],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
+            ["ps", *arguments], capture_output=True, text=True, timeout=5, check=False
         )
         return done.stdout.strip()
     return ""
