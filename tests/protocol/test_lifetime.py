@@ -2,9 +2,12 @@
 
 import os
 import signal
+import socket
+import ssl
 import stat
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -204,3 +207,55 @@ def test_started_by_hand_it_explains_itself(tmp_path: Path) -> None:
     assert result.returncode != 0
     assert result.stdout == b""
     assert b"NotStartedByTerraformError" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "accepted"),
+    [
+        (ssl.TLSVersion.TLSv1_1, False),
+        (ssl.TLSVersion.TLSv1_2, True),
+        (ssl.TLSVersion.TLSv1_3, True),
+    ],
+)
+def test_tls_is_not_older_than_1_2(
+    start_toy: StartToy, version: ssl.TLSVersion, accepted: bool
+) -> None:
+    """What is older has known weaknesses."""
+    plugin = start_toy()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of old versions, which is the point
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = version
+        context.set_ciphers("ALL:@SECLEVEL=0")
+
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(plugin.socket))
+        try:
+            with context.wrap_socket(connection) as secured:
+                negotiated = secured.version()
+        except (ssl.SSLError, ConnectionError):
+            negotiated = None
+
+    assert (negotiated is not None) is accepted
+    if accepted:
+        assert negotiated == version.name.replace("_", ".")
+
+
+def test_on_windows_it_says_what_to_use() -> None:
+    """Neither the sockets nor the signals that it needs are there."""
+    program = (
+        "import os, sys; os.name = 'nt'\n"
+        "from crusoe_provider.__main__ import main\n"
+        "sys.exit(main([]))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert "WSL" in done.stderr

@@ -135,6 +135,65 @@ def test_a_failure_is_not_remembered(api: FakeApi, account: Account) -> None:
     assert account.identity().id == "user"
 
 
+def test_who_waits_for_a_failure_asks_anew(api: FakeApi, account: Account) -> None:
+    """The failure is for the one who asked; the next may succeed, and serves all others."""
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def refuse(_request: httpx.Request) -> httpx.Response:
+        arrived.set()
+        assert go_on.wait(10)
+        return answer({}, 403)
+
+    api.will(refuse, answer(IDENTITY))
+    with ThreadPoolExecutor(CALLERS) as executor:
+        first = executor.submit(account.identity)
+        assert arrived.wait(10)
+        others = [executor.submit(account.identity) for _ in range(CALLERS - 1)]
+        go_on.set()
+
+        with pytest.raises(errors.PermissionDenied):
+            first.result()
+        assert {call.result().id for call in others} == {"user"}
+
+    assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize("write", ["create", "delete"])
+def test_a_write_makes_the_next_list_fresh(api: FakeApi, account: Account, write: str) -> None:
+    """The reader after it sees what it did."""
+    created = {"access_key_id": "CKIA1", "secret_key": "SK-1"}
+    answers = {"GET": answer(KEYS), "POST": answer(created), "DELETE": httpx.Response(204)}
+    api.will(lambda request: answers[request.method])
+    account.keys(ORG)
+
+    if write == "create":
+        assert account.create_key(ORG, alias=None, expire_at=None).access_key_id == "CKIA1"
+    else:
+        assert account.delete_key(ORG, "CKIA1")
+    account.keys(ORG)
+
+    assert [r.method for r in api.requests].count("GET") == 2
+
+
+def test_a_list_may_be_finished_after_a_stop(api: FakeApi, account: Account) -> None:
+    """For work that has begun; anybody else is told to stop."""
+    api.will(answer(KEYS))
+    api.stop.set()
+
+    with pytest.raises(errors.Interrupted):
+        account.keys(ORG)
+
+    assert len(account.keys(ORG, finish=True)) == 1
+
+
+def test_the_only_organization_is_asked_for_once(api: FakeApi, account: Account) -> None:
+    """It does not change while a plan is made."""
+    api.will(answer({"items": [{"id": "the-one", "name": "acme"}]}))
+
+    assert [account.organization_id(), account.organization_id()] == ["the-one", "the-one"]
+    assert len(api.requests) == 1
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_none_or_several_organizations_are_an_error_that_lists_them(
     api: FakeApi, account: Account, count: int

@@ -250,6 +250,8 @@ def test_a_deletion_that_was_done_by_a_lost_attempt_is_done(api: FakeApi) -> Non
     """404 at once means that there was no such key; after a lost answer, that there is none now."""
     assert api.will(answer({}, 404)).delete_key(ORG, "CKIA1") is False
     assert api.will(httpx.ReadError("cut"), answer({}, 404)).delete_key(ORG, "CKIA1") is True
+    # This one never reached Crusoe, so it has deleted nothing.
+    assert api.will(httpx.ConnectError("x"), answer({}, 404)).delete_key(ORG, "CKIA1") is False
 
 
 def test_a_redirect_is_not_followed(api: FakeApi) -> None:

@@ -1,5 +1,6 @@
 """Where settings come from, and what is wrong with them."""
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from crusoe_provider.api.errors import ConfigurationError, Problem
 from crusoe_provider.api.provider_block import DEFAULT_ENDPOINT, ProviderBlock, block_problems
 
 SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cw"
-PAIR = {"access_key_id": "BLOCK", "secret_key": SECRET}
+PAIR: dict[str, Any] = {"access_key_id": "BLOCK", "secret_key": SECRET}
 VARIABLES = {"CRUSOE_ACCESS_KEY_ID": "ENVIRONMENT", "CRUSOE_SECRET_KEY": SECRET}
 
 
@@ -98,6 +99,46 @@ def test_a_pair_is_never_mixed_from_two_sources(home: Path) -> None:
     assert "Set secret_key there too" in file.detail
 
 
+halves = st.sampled_from(["", "id", "secret", "both"])
+
+
+@given(block=st.booleans(), variables=halves, file=halves, named=st.booleans())
+def test_credentials_have_the_documented_order(
+    tmp_path_factory: pytest.TempPathFactory, block: bool, variables: str, file: str, named: bool
+) -> None:
+    """Block; environment, unless the block names a profile; profile. Half a pair ends the search.
+
+    The model is the order itself: the first source that says anything settles it.
+    """
+    home = tmp_path_factory.mktemp("home")
+    (home / ".crusoe").mkdir()
+    names = {
+        "": (),
+        "id": ("access_key_id",),
+        "secret": ("secret_key",),
+        "both": ("access_key_id", "secret_key"),
+    }
+    content = {"access_key_id": "PROFILE", "secret_key": SECRET}
+    write(home, "[p]\n" + "".join(f'{key} = "{content[key]}"\n' for key in names[file]))
+    environ = {
+        f"CRUSOE_{key.upper()}": VARIABLES[f"CRUSOE_{key.upper()}"] for key in names[variables]
+    }
+    environ |= {} if named else {"CRUSOE_PROFILE": "p"}
+    arguments = (PAIR if block else {}) | ({"profile": "p"} if named else {})
+    sources = [
+        ("BLOCK", "both" if block else ""),
+        ("ENVIRONMENT", "" if named else variables),
+        ("PROFILE", file),
+    ]
+    winner, says = next(((who, what) for who, what in sources if what), ("", ""))
+
+    if says == "both":
+        assert settings(environ, home, **arguments).access_key_id == winner
+    else:
+        (problem,) = problems(environ, home, **arguments)
+        assert (problem.summary == "Incomplete credentials") is bool(says)
+
+
 endpoints = st.sampled_from([None, "https://a.example", "https://b.example", "https://c.example"])
 
 
@@ -129,6 +170,14 @@ def test_the_organization_comes_from_the_block_or_the_environment() -> None:
     assert settings(environ).organization_id == "environment"
     assert settings(environ, organization_id="block").organization_id == "block"
     assert settings().organization_id is None
+
+
+def test_blanks_around_an_organization_are_no_part_of_it() -> None:
+    """They would end up in the path of every request."""
+    environ = VARIABLES | {"CRUSOE_ORGANIZATION_ID": " environment\n"}
+
+    assert settings(environ).organization_id == "environment"
+    assert settings(environ, organization_id=" block ").organization_id == "block"
 
 
 def test_empty_variables_count_as_unset(home: Path) -> None:
@@ -163,6 +212,9 @@ def test_plain_http_is_for_this_machine_only(endpoint: str) -> None:
         *("http://api.example/v1", "ftp://api.example", "api.example", "https://", "https://[x"),
         *("https://u:p@api.example", "https://api.example?x=1", "https://api.example#f"),
         *("https://api example", "http://127.0.0.1.example", "https://api.example:99999"),
+        *("https://api.example/v1?", "https://api.example/v1#", "https://@api.example"),
+        *("https://1.2.3.999", "https://a..example", "https://\u2603.example", "https://a|b"),
+        *("https://-a.example", "https://.", "https://a\\b", f"https://{'a' * 64}.example"),
     ],
 )
 def test_endpoints_that_cannot_be_used_are_problems(endpoint: str) -> None:
@@ -186,6 +238,7 @@ def test_endpoints_that_cannot_be_used_are_problems(endpoint: str) -> None:
         ({"max_retries": 1.5}, "max_retries"),
         ({"organization_id": "a/b"}, "organization_id"),
         ({"organization_id": ""}, "organization_id"),
+        ({"organization_id": ".."}, "organization_id"),
         ({"profile": " "}, "profile"),
         ({**PAIR, "secret_key": "not base64!"}, "secret_key"),
         ({**PAIR, "secret_key": ""}, "secret_key"),
@@ -196,6 +249,24 @@ def test_values_that_cannot_be_are_blamed_on_their_attribute(
     block: dict[str, Any], attribute: str
 ) -> None:
     assert [p.attribute for p in block_problems(ProviderBlock(**block))] == [attribute]
+
+
+@pytest.mark.parametrize("access_key_id", ["a\nb", "a b", "a\x01b", "\u043a\u043b\u044e\u0447"])
+def test_an_id_that_fits_no_header_is_a_problem(home: Path, access_key_id: str) -> None:
+    """HTTP libraries quote a header that they refuse, signature and all, in errors and logs."""
+    # JSON's strings are TOML's, too.
+    write(home, profile("default").replace('"DEFAULT"', json.dumps(access_key_id)))
+
+    (block,) = block_problems(ProviderBlock(**PAIR | {"access_key_id": access_key_id}))
+    (environment,) = problems(VARIABLES | {"CRUSOE_ACCESS_KEY_ID": access_key_id})
+    (file,) = problems({}, home)
+
+    assert {p.summary for p in (block, environment, file)} == {"Invalid access key ID"}
+    assert block.attribute == "access_key_id"
+    assert (environment.attribute, file.attribute) == (None, None)
+    assert "environment" in environment.detail
+    assert "default" in file.detail
+    assert all(access_key_id not in p.detail for p in (block, environment, file))
 
 
 def test_time_limits_have_defaults() -> None:
@@ -213,6 +284,12 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "request_timeout",
     ]
     assert [p.summary for p in found if not p.attribute] == ["Missing Crusoe credentials"]
+
+
+def test_secrets_are_in_no_repr() -> None:
+    """It would end up in a log one day."""
+    assert SECRET not in repr(ProviderBlock(**PAIR))
+    assert SECRET not in repr(settings(**PAIR))
 
 
 # -- The file --------------------------------------------------------------------------------------

@@ -47,6 +47,23 @@ def test_what_is_none(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(0), "0s"),
+        (timedelta(days=90), "90d"),
+        (timedelta(minutes=90), "1h30m"),
+        (timedelta(days=1, seconds=1), "1d1s"),
+        (timedelta(milliseconds=1500), "1s500ms"),
+        (timedelta(microseconds=1), "0.001ms"),
+        (timedelta(microseconds=999_999), "999.999ms"),
+    ],
+)
+def test_durations_are_written_largest_unit_first(duration: timedelta, text: str) -> None:
+    """As people would write them."""
+    assert format_duration(duration) == text
+
+
 @given(durations.filter(bool))
 def test_a_duration_survives_being_written_down(duration: timedelta) -> None:
     """To the millisecond."""
@@ -58,6 +75,15 @@ def test_parts_add_up(a: timedelta, b: timedelta) -> None:
     """One text after the other is the sum of both."""
     if a + b <= HUNDRED_YEARS:
         assert parse_duration(format_duration(a) + format_duration(b)) == a + b
+
+
+@given(
+    st.timedeltas(min_value=timedelta(microseconds=1), max_value=HUNDRED_YEARS),
+    st.timedeltas(min_value=timedelta(microseconds=1), max_value=HUNDRED_YEARS),
+)
+def test_no_order_is_lost(a: timedelta, b: timedelta) -> None:
+    """To the microsecond, which is as far as both ends go."""
+    assert (parse_duration(format_duration(a)) < parse_duration(format_duration(b))) == (a < b)
 
 
 @given(st.text(max_size=30))

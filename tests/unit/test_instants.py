@@ -1,6 +1,7 @@
 """Points in time, compared exactly."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,32 @@ def test_instants_are_in_the_order_of_time(a: datetime, b: datetime) -> None:
     assert earlier == (a < b)
 
 
+digits = st.text("0123456789", min_size=1, max_size=30)
+
+
+@given(moments, digits, digits)
+def test_fractions_are_in_the_order_of_numbers(moment: datetime, a: str, b: str) -> None:
+    """However many digits they have; `Fraction` is the judge."""
+    whole = moment.strftime("%Y-%m-%dT%H:%M:%S").zfill(19)
+    first, second = parse_instant(f"{whole}.{a}Z"), parse_instant(f"{whole}.{b}Z")
+    x, y = Fraction(f"0.{a}"), Fraction(f"0.{b}")
+
+    assert (first < second, first == second) == (x < y, x == y)
+
+
+@given(moments, offsets, digits)
+def test_a_fraction_is_the_same_in_every_zone(
+    moment: datetime, zone: timezone, fraction: str
+) -> None:
+    """`T` and `Z` may be small letters, too."""
+    whole = moment.replace(microsecond=0)
+    local = whole.astimezone(zone).isoformat()
+    text = f"{local[:19]}.{fraction}{local[19:]}"
+    utc = f"{whole.isoformat()[:19]}.{fraction}z".lower()
+
+    assert parse_instant(text) == parse_instant(utc)
+
+
 def test_fractions_beyond_microseconds_count() -> None:
     """What the user writes is compared, not what `datetime` can hold."""
     assert parse_instant("2040-01-01T00:00:00.0000001Z") > parse_instant("2040-01-01T00:00:00Z")
@@ -67,6 +94,8 @@ def test_fractions_beyond_microseconds_count() -> None:
         "2040-01-01T24:00:00Z",
         "2040-01-01T23:59:60Z",
         "2040-01-01T00:00:00+25:00",
+        "2040-01-01T00:00:00+00:60",
+        "2040-01-01T00:00:00-01:99",
         "2040-01-01T00:00:00.Z",
         "0001-01-01T00:00:00+14:00",
         "9999-12-31T23:59:59-14:00",

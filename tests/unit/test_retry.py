@@ -85,3 +85,14 @@ def test_the_server_may_ask_for_more_time() -> None:
 def test_forms_of_retry_after(header: str | None, seconds: float) -> None:
     """Seconds, or a date; anything else asks for nothing."""
     assert retry_after_seconds(header, NOW) == seconds
+
+
+@given(st.one_of(st.text(), st.from_regex(r"\d{1,3} Nov \d{1,6} \d\d:\d\d:\d\d [+-]\d{1,9}")))
+def test_any_retry_after_is_a_time_to_wait(header: str) -> None:
+    """A server may send what it likes; nothing else can happen."""
+    assert retry_after_seconds(header, NOW) >= 0
+
+
+def test_a_number_beyond_all_measure_is_longer_than_the_budget() -> None:
+    """It ends the attempts; it does not wait for ever."""
+    assert delay(retry_after=retry_after_seconds("9" * 400, NOW)) is None

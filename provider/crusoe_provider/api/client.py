@@ -15,7 +15,7 @@ import msgspec
 
 from crusoe_provider.api import answers, models
 from crusoe_provider.api.config import Settings
-from crusoe_provider.api.errors import ApiError, ConnectionFailed, Interrupted
+from crusoe_provider.api.errors import ApiError, ConnectionFailed, Interrupted, RequestError
 from crusoe_provider.api.provider_block import is_loopback
 from crusoe_provider.api.retry import RetryPolicy, retry_after_seconds
 from crusoe_provider.api.signing import Signer, canonical_query, decode_secret, format_timestamp
@@ -105,7 +105,7 @@ class CrusoeClient:
             finish: Send the request, once, even after a stop: work that has reached the API is
                 brought to its end by it.
         """
-        path = f"{_keys_path(organization_id)}"
+        path = _keys_path(organization_id)
         answer = self._read(path, models.StorageKeyList, finish=finish)
         if answer.next_page_token:
             raise answers.unexpected("GET", path, "it is one page of several (next_page_token)")
@@ -141,15 +141,15 @@ class CrusoeClient:
         Returns:
             Whether it was there; `False` when there was no such key before the first attempt.
         """
-        path = f"{_keys_path(organization_id)}/{quote(access_key_id, safe='')}"
-        attempts: list[int] = []
+        path = f"{_keys_path(organization_id)}/{_segment(access_key_id)}"
+        failures: list[RequestError] = []
         try:
-            response = self._send("DELETE", path, finish=finish, attempts=attempts)
+            response = self._send("DELETE", path, finish=finish, failures=failures)
         except ApiError as error:
             if error.status != httpx.codes.NOT_FOUND:
                 raise
             # An earlier attempt of ours, whose answer was lost, may have deleted it.
-            return len(attempts) > 1
+            return any(failure.may_have_happened for failure in failures)
         answers.check_deleted(path, response)
         return True
 
@@ -168,7 +168,7 @@ class CrusoeClient:
         *,
         body: bytes | None = None,
         finish: bool = False,
-        attempts: list[int] | None = None,
+        failures: list[RequestError] | None = None,
     ) -> httpx.Response:
         """Return a successful response, after retries where the method allows them."""
         started = self._monotonic()
@@ -177,8 +177,6 @@ class CrusoeClient:
             if self._stop.is_set() and not (finish and attempt == 0):
                 raise Interrupted("Terraform asked to stop before the request was sent.")
             attempt += 1
-            if attempts is not None:
-                attempts.append(attempt)
             failure, status, retry_after = self._attempt(method, path, body, attempt)
             if isinstance(failure, httpx.Response):
                 return failure
@@ -191,6 +189,8 @@ class CrusoeClient:
             )
             if delay is None:
                 raise failure
+            if failures is not None:
+                failures.append(failure)
             if self._stop.wait(delay):
                 raise Interrupted(f"Terraform asked to stop between two attempts. {failure}")
 
@@ -251,4 +251,11 @@ class CrusoeClient:
 
 
 def _keys_path(organization_id: str) -> str:
-    return f"/organizations/{quote(organization_id, safe='')}/storage/s3/keys"
+    return f"/organizations/{_segment(organization_id)}/storage/s3/keys"
+
+
+def _segment(text: str) -> str:
+    """Return `text` as one segment of a path, which it can neither leave nor end."""
+    escaped = quote(text, safe="")
+    # "." and ".." need no escape by the letter, and would be resolved before the path is signed.
+    return escaped.replace(".", "%2E") if escaped in {".", ".."} else escaped

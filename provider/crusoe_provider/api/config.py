@@ -22,6 +22,7 @@ from crusoe_provider.api.provider_block import (
     ID_VARIABLE,
     SECRET_VARIABLE,
     ProviderBlock,
+    access_key_id_problem,
     block_problems,
     endpoint_problems,
     secret_problem,
@@ -129,7 +130,8 @@ def resolve(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | No
         access_key_id=credentials.access_key_id,
         secret_key=credentials.secret_key,
         credentials_source=credentials.source,
-        organization_id=block.organization_id or variables.get("CRUSOE_ORGANIZATION_ID"),
+        organization_id=(block.organization_id or "").strip()
+        or variables.get("CRUSOE_ORGANIZATION_ID"),
         request_timeout=parse_duration(block.request_timeout)
         if block.request_timeout
         else DEFAULT_REQUEST_TIMEOUT,
@@ -189,8 +191,11 @@ def _credentials(
     for source in sources:
         match source.pair:
             case (str(access_key_id), str(secret_key)):
-                if problem := secret_problem(secret_key, f"The secret from {source.name}", None):
-                    problems.append(problem)
+                found = (
+                    access_key_id_problem(access_key_id, f"The ID from {source.name}", None),
+                    secret_problem(secret_key, f"The secret from {source.name}", None),
+                )
+                problems += filter(None, found)
                 return _Credentials(access_key_id, secret_key, source.name)
             case (None, None):
                 continue

@@ -42,7 +42,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Return `duration` as `parse_duration` reads it, in whole units, largest first."""
+    """Return `duration` as `parse_duration` reads it: largest unit first, all but ms whole."""
     rest = Fraction(duration // timedelta(microseconds=1), 1_000_000)
     parts = []
     for unit in ("d", "h", "m", "s"):

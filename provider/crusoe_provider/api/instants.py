@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 _RFC3339: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,30}))?([Zz]|[+-]\d{2}:\d{2})",
+    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,30}))?([Zz]|[+-]\d{2}:[0-5]\d)",
     re.ASCII,
 )
 
@@ -37,7 +37,7 @@ class Instant:
         return self.seconds + timedelta(microseconds=int(self.fraction * 1_000_000))
 
     def format(self) -> str:
-        """Return it in UTC as RFC 3339; fractions of zero are left out."""
+        """Return it in UTC as RFC 3339, to the microsecond; fractions of zero are left out."""
         text = self.moment.isoformat(timespec="auto" if self.fraction else "seconds")
         return text.replace("+00:00", "Z")
 

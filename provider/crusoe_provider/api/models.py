@@ -4,11 +4,13 @@ Field names, required fields and types follow `schemas/crusoe-api.openapi.yaml`.
 named here are ignored; one that is missing or of another type is an error that names it.
 """
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from crusoe_provider.api.instants import expiry_or_none
+
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class StorageKey(msgspec.Struct, frozen=True):
@@ -39,10 +41,13 @@ class StorageKey(msgspec.Struct, frozen=True):
 
 
 class NewStorageKey(msgspec.Struct, frozen=True):
-    """The answer to a creation: the only place where the secret appears."""
+    """The answer to a creation: the only place where the secret appears.
 
-    access_key_id: str
-    secret_key: str
+    Neither may be empty: a token without its secret is not to pass for a whole one.
+    """
+
+    access_key_id: _Text
+    secret_key: _Text
 
     def __repr__(self) -> str:
         return f"NewStorageKey(access_key_id={self.access_key_id!r})"

@@ -1,6 +1,7 @@
 """The provider block, and what is wrong with its values by themselves: no file, no environment."""
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,6 +17,9 @@ _TIMEOUT_RANGE: Final = (timedelta(seconds=1), timedelta(minutes=10))
 _MOST_RETRIES: Final = 10
 ID_VARIABLE: Final = "CRUSOE_ACCESS_KEY_ID"
 SECRET_VARIABLE: Final = "CRUSOE_SECRET_KEY"  # noqa: S105 - a variable's name
+
+_HEADER_TEXT: Final = re.compile(r"[!-~]+")
+_LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,19 @@ def _empty_problems(block: ProviderBlock) -> Iterator[Problem]:
 def _value_problems(block: ProviderBlock) -> Iterator[Problem]:
     if block.api_endpoint and block.api_endpoint.strip():
         yield from endpoint_problems(block.api_endpoint.strip(), "api_endpoint")
+    access_key_id = (block.access_key_id or "").strip()
+    if access_key_id and (
+        problem := access_key_id_problem(
+            access_key_id, "The ID in the provider block", "access_key_id"
+        )
+    ):
+        yield problem
     if block.secret_key and block.secret_key.strip():
         problem = secret_problem(block.secret_key, "The secret in the provider block", "secret_key")
         if problem:
             yield problem
     organization_id = (block.organization_id or "").strip()
-    if any(c.isspace() or c in "/\\?#%" for c in organization_id):
+    if organization_id in {".", ".."} or any(c.isspace() or c in "/\\?#%" for c in organization_id):
         yield Problem(
             "Invalid organization ID",
             "An organization ID is a UUID such as ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab, without "
@@ -111,6 +122,22 @@ def _timeout_problems(text: str) -> Iterator[Problem]:
     yield Problem("Invalid request_timeout", problem, "request_timeout")
 
 
+def access_key_id_problem(access_key_id: str, what: str, attribute: str | None) -> Problem | None:
+    """Return what is wrong with an ID, called `what` and to be blamed on `attribute`.
+
+    Its form is not documented, so only what cannot stand in a header is refused: an HTTP library
+    would quote the whole header, signature included, in its error and its log.
+    """
+    if _HEADER_TEXT.fullmatch(access_key_id):
+        return None
+    return Problem(
+        "Invalid access key ID",
+        f"{what} cannot be used: it has blanks, line breaks or characters other than ASCII.\n\n"
+        "Copy the access key ID of the Crusoe API key again, as `crusoe config` shows it.",
+        attribute,
+    )
+
+
 def secret_problem(secret: str, what: str, attribute: str | None) -> Problem | None:
     """Return what is wrong with a secret, called `what` and to be blamed on `attribute`."""
     try:
@@ -132,11 +159,13 @@ def endpoint_problems(endpoint: str, attribute: str | None) -> Iterator[Problem]
     where = "" if attribute else " It comes from CRUSOE_API_ENDPOINT or the profile."
     advice = f"{where}\n\nAn example of one that works is {DEFAULT_ENDPOINT}."
     url = _split(endpoint)
-    if url is None or url.scheme not in {"http", "https"} or not url.hostname:
+    if url is None or url.scheme not in {"http", "https"} or not _is_host(url.hostname or ""):
         yield Problem(
-            summary, f"The endpoint is no http or https URL with a host.{advice}", attribute
+            summary,
+            f"The endpoint is no http or https URL with a host in ASCII letters.{advice}",
+            attribute,
         )
-    elif url.username or url.password or url.query or url.fragment or _has_blanks(endpoint):
+    elif "@" in url.netloc or "?" in endpoint or "#" in endpoint or _has_blanks(endpoint):
         yield Problem(
             summary,
             f"The endpoint may have no user name, password, query, fragment or blanks.{advice}",
@@ -158,6 +187,17 @@ def _split(endpoint: str) -> SplitResult | None:
     except ValueError:
         return None
     return url
+
+
+def _is_host(host: str) -> bool:
+    """Say whether `host` is an IP address, or a host name in ASCII letters (RFC 1123, and "_")."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        labels = host.removesuffix(".").split(".")
+        # A last label of digits alone makes a broken IPv4 address, not a name.
+        return all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+    return True
 
 
 def _has_blanks(text: str) -> bool:

@@ -14,7 +14,6 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -123,10 +122,6 @@ class Signer:
 
 
 def _unescape(text: bytes) -> bytes:
-    if bad := next(_bad_escapes(text), None):
-        raise SigningError(f'invalid URL escape "{bad.decode(errors="replace")}"')
+    if bad := _BAD_ESCAPE.search(text):
+        raise SigningError(f'invalid URL escape "{bad.group().decode(errors="replace")}"')
     return unquote_to_bytes(text.replace(b"+", b" "))
-
-
-def _bad_escapes(text: bytes) -> Iterator[bytes]:
-    return (match.group() for match in _BAD_ESCAPE.finditer(text))
