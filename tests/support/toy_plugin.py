@@ -15,6 +15,7 @@ from tf.types import Bool, List, Number, String, Unknown
 from tf.utils import Diagnostics
 
 from crusoe_provider.host.blocks import SingleNestedBlock
+from crusoe_provider.host.provider import Provider
 from crusoe_provider.host.resource import (
     CreateContext,
     PlanContext,
@@ -29,7 +30,7 @@ from crusoe_provider.host.types import Object
 SECRET = "toy-secret-never-to-be-logged"
 
 
-class ToyProvider(iface.Provider):
+class ToyProvider(Provider):
     def __init__(self, stop: threading.Event, folder: Path) -> None:
         self.stop = stop
         self.folder = folder

@@ -11,13 +11,14 @@ from tf.schema import Attribute, Schema
 from tf.types import String
 from tf.utils import Diagnostics
 
+from crusoe_provider.host.provider import Provider
 from crusoe_provider.host.resource import CreateContext, PlanContext, ReadContext, Resource, State
 from crusoe_provider.host.serve import serve
 
 COMPUTED = ("key_id", "access_key_id", "secret_access_key", "status", "created_at", "user_id")
 
 
-class VendorProvider(iface.Provider):
+class VendorProvider(Provider):
     def get_model_prefix(self) -> str:
         return "crusoe_"
 

@@ -185,6 +185,26 @@ class KeySlots:
             self._terraform.note_reliance()
         return shortage
 
+    def creation_dropped(self) -> None:
+        """A planned creation was given up."""
+        with self._lock:
+            self._budget.creation_dropped()
+        self._activity.tell()
+
+    @contextmanager
+    def planned_creation(self) -> Iterator[None]:
+        """Carry out a planned creation in the body; it is given up if the body fails."""
+        try:
+            yield
+        except BaseException:
+            self.creation_dropped()
+            raise
+
+    def shortage(self) -> Shortage:
+        """Return what there is, for a message."""
+        with self._lock:
+            return self._describe(self._budget.verdict())
+
     def full(self) -> bool:
         """Say whether no slot is free now.
 

@@ -1,9 +1,10 @@
 """What to tell, and what to keep, when the answer to a creation was lost."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tf.utils import Diagnostics
 
+from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.elements.diagnostics import (
     NEWER_CLI,
     advice,
@@ -11,7 +12,11 @@ from crusoe_provider.elements.diagnostics import (
     describe_token,
 )
 from crusoe_provider.elements.token_creation import Ambiguous
+from crusoe_provider.elements.token_lifetime import same_expiry
 from crusoe_provider.host.resource import State
+
+if TYPE_CHECKING:
+    from crusoe_provider.api.account import Account
 
 _SUMMARY = "Storage token may have been created"
 
@@ -82,3 +87,51 @@ def settle(
         "created_at": key.created_at,
         "user_id": key.user_id,
     }
+
+
+def revoke_unopened(
+    diags: Diagnostics,
+    outcome: Ambiguous,
+    account: "Account",
+    organization_id: str,
+    expires_at: str,
+) -> None:
+    """Revoke what the creation of an ephemeral token has made, its answer being lost, and report.
+
+    No state keeps it in sight, so it has to go at once. A new token of this user with this alias
+    that expires at this very second can hardly be another one.
+
+    Args:
+        diags: Where to report.
+        outcome: What was found out.
+        account: The caller's account.
+        organization_id: The organization.
+        expires_at: The expiry that was asked for.
+    """
+    lost = f"The request was sent once, but its answer was lost: {outcome.cause}"
+    made = [k for k in outcome.candidates or () if same_expiry(expires_at, k.expire_at)]
+    if outcome.candidates is not None and len(made) == 1:
+        try:
+            account.delete_key(organization_id, made[0].access_key_id, finish=True)
+        except CrusoeError as error:
+            fate = (
+                f"The token that it made could not be revoked: {error}\n\n"
+                f"Revoke it with `{deletion_command(made[0])}` {NEWER_CLI}, then run Terraform "
+                "again."
+            )
+        else:
+            fate = (
+                f"The token that it made ({made[0].access_key_id}) was revoked at once.\n\n"
+                "Run Terraform again."
+            )
+    elif outcome.candidates is not None and not made:
+        fate = "Crusoe lists no new token, so none was created.\n\nRun Terraform again."
+    else:
+        why = f" ({outcome.list_error})" if outcome.list_error else ""
+        fate = (
+            f"Whether there is a new token could not be found out{why}; if there is, it expires at "
+            f"{expires_at}.\n\n"
+            "Look for it with `crusoe storage tokens list`, revoke it with `crusoe storage tokens "
+            f"delete <token-id>` {NEWER_CLI}, then run Terraform again."
+        )
+    diags.add_error("Ephemeral storage token not created", f"{lost} {fate}")

@@ -1,5 +1,6 @@
 """The provider `crusoe`: its block, and what its resources and data sources share."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -13,20 +14,25 @@ from tf.types import Number, String, Unknown
 from tf.utils import Diagnostics
 
 from crusoe_provider.api.config import Settings, resolve
-from crusoe_provider.api.errors import ConfigurationError
+from crusoe_provider.api.errors import ConfigurationError, CrusoeError
 from crusoe_provider.api.provider_block import DEFAULT_ENDPOINT, ProviderBlock, block_problems
 from crusoe_provider.elements.activity import Activity
 from crusoe_provider.elements.data_source_storage_tokens import StorageTokensDataSource
 from crusoe_provider.elements.diagnostics import add_problems
+from crusoe_provider.elements.ephemeral_storage_token import EphemeralStorageToken
 from crusoe_provider.elements.key_slots import KeySlots
 from crusoe_provider.elements.resource_storage_token import StorageTokenResource
 from crusoe_provider.elements.token_creation import TokenCreation
 from crusoe_provider.elements.token_import import SECRET_VARIABLE
+from crusoe_provider.host.ephemeral import EphemeralResource
+from crusoe_provider.host.provider import Provider
 from crusoe_provider.host.resource import State
 from crusoe_provider.host.terraform_process import TerraformProcess
 
 if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
+
+logger = logging.getLogger(__name__)
 
 _BLOCK_ATTRIBUTES: Final = frozenset(field.name for field in fields(ProviderBlock))
 # Without these there is no telling whom to ask.
@@ -37,7 +43,7 @@ _DEFAULT_KEY_LIMIT: Final = 2
 _HIGHEST_KEY_LIMIT: Final = 1000
 
 
-class CrusoeProvider(iface.Provider):
+class CrusoeProvider(Provider):
     """One provider block, in one process.
 
     Args:
@@ -76,6 +82,7 @@ class CrusoeProvider(iface.Provider):
         self._key_limit = _DEFAULT_KEY_LIMIT
         self._slots: dict[str, KeySlots] = {}
         self._topics: set[str] = set()
+        self._open_tokens: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def get_model_prefix(self) -> str:
@@ -243,6 +250,35 @@ class CrusoeProvider(iface.Provider):
             raise AssertionError("Terraform applies with a known configuration only")
         return TokenCreation(self.account, organization_id, slots=slots, stop=self._stop)
 
+    def opened(self, organization_id: str, access_key_id: str) -> None:
+        """Take note of an ephemeral token, so that it cannot be forgotten."""
+        with self._lock:
+            self._open_tokens[access_key_id] = organization_id
+
+    def close_token(self, organization_id: str, access_key_id: str) -> None:
+        """Revoke an ephemeral token, even after a stop.
+
+        Raises:
+            CrusoeError: It could not be revoked.
+        """
+        if self.account is None:
+            raise AssertionError("An ephemeral token is opened with an account only")
+        self.account.delete_key(organization_id, access_key_id, finish=True)
+        with self._lock:
+            self._open_tokens.pop(access_key_id, None)
+        if slots := self.slots(organization_id):
+            slots.deleted(access_key_id)
+
+    def finish(self) -> None:
+        """Revoke ephemeral tokens that Terraform has not closed: it was killed, or has failed."""
+        with self._lock:
+            left = list(self._open_tokens.items())
+        for access_key_id, organization_id in left:
+            try:
+                self.close_token(organization_id, access_key_id)
+            except CrusoeError as error:
+                logger.error("Ephemeral token %s was not revoked: %s", access_key_id, error)  # noqa: TRY400 - the traceback says no more
+
     def first_time(self, topic: str) -> bool:
         """Say whether nobody has asked about `topic` before; for warnings that come once."""
         with self._lock:
@@ -253,6 +289,10 @@ class CrusoeProvider(iface.Provider):
     def get_resources(self) -> list[type[iface.Resource]]:
         """Return the resource types."""
         return [StorageTokenResource]
+
+    def get_ephemeral_resources(self) -> list[type[EphemeralResource]]:
+        """Return the ephemeral resource types."""
+        return [EphemeralStorageToken]
 
     def get_data_sources(self) -> list[type[iface.DataSource]]:
         """Return the data source types."""

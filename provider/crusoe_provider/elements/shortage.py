@@ -49,6 +49,16 @@ def add_apply_shortage(diags: Diagnostics, shortage: Shortage) -> None:
     )
 
 
+def add_open_shortage(diags: Diagnostics, shortage: Shortage) -> None:
+    """Report an ephemeral token for which there is no slot."""
+    diags.add_error(
+        "No free slot for the ephemeral storage token",
+        f"A user may have {shortage.verdict.limit} storage tokens in an organization, and all are "
+        "taken. An ephemeral token is created in every plan and again in every apply, and needs a "
+        f"free slot both times.\n\n{_ways_out(shortage)}",
+    )
+
+
 def add_gap_warning(diags: Diagnostics) -> None:
     """Warn that a replacement at the limit leaves clients without a token for a moment."""
     diags.add_warning(

@@ -140,6 +140,14 @@ class TokenCreation:
             fresh = True
         return ()
 
+    def token_id(self, access_key_id: str) -> str | None:
+        """Return the token ID of a new token, as far as the list shows it already."""
+        try:
+            listed = self.listed(lambda key: bool(key.access_key_id == access_key_id))
+        except CrusoeError:
+            return None
+        return listed[0].key_uuid if listed else None
+
     def _find_out(
         self, cause: RequestError, could_be_it: "Callable[[StorageKey], bool]"
     ) -> Ambiguous:

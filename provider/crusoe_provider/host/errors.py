@@ -2,8 +2,8 @@
 
 import logging
 import traceback
+from typing import Any
 
-from tf.gen import tfplugin_pb2 as pb
 from tf.utils import Diagnostic, Diagnostics
 
 logger = logging.getLogger(__name__)
@@ -47,12 +47,15 @@ def add_exception(diagnostics: Diagnostics, rpc: str, exc: Exception) -> None:
     )
 
 
-def to_pb(diagnostics: Diagnostics) -> list[pb.Diagnostic]:
-    """Return `diagnostics` as messages; text that is no valid Unicode is replaced, not fatal."""
-    return [
+def add_diagnostics(response: Any, diagnostics: Diagnostics) -> None:
+    """Put `diagnostics` into a response; text that is no valid Unicode is replaced, not fatal."""
+    found = [
         Diagnostic(d.severity, _printable(d.summary), _printable(d.detail or ""), d.path).to_pb()
         for d in diagnostics.diagnostics
     ]
+    # The messages of `ephemeral_messages` have them as bytes.
+    embedded = response.DESCRIPTOR.fields_by_name["diagnostics"].message_type is not None
+    response.diagnostics.extend(found if embedded else [d.SerializeToString() for d in found])
 
 
 def _printable(text: str) -> str:

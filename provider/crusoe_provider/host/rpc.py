@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import grpc
 from tf.utils import Diagnostics
 
-from crusoe_provider.host.errors import add_exception, to_pb
+from crusoe_provider.host.errors import add_diagnostics, add_exception
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def rpc(
                 except Exception as exc:  # noqa: BLE001 - the boundary: it becomes a diagnostic
                     add_exception(call.diagnostics, handler.__name__, exc)
             response: Any = call.response
-            response.diagnostics.extend(to_pb(call.diagnostics))
+            add_diagnostics(response, call.diagnostics)
             logger.debug(
                 "Served an RPC",
                 extra={

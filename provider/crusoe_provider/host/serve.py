@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-from tf import iface
 from tf.gen import grpc_controller_pb2 as controller_pb
 from tf.gen import grpc_controller_pb2_grpc as controller_rpc
 from tf.gen import grpc_stdio_pb2_grpc as stdio_rpc
@@ -27,6 +26,7 @@ from tf.gen import tfplugin_pb2_grpc as provider_rpc
 from crusoe_provider.host.certificate import new_certificate
 from crusoe_provider.host.lifetime import Lifetime
 from crusoe_provider.host.log import Redactor, configure_logging
+from crusoe_provider.host.provider import Provider
 from crusoe_provider.host.servicer import Servicer
 
 MAGIC_COOKIE: Final = "TF_PLUGIN_MAGIC_COOKIE"
@@ -53,7 +53,7 @@ class NotStartedByTerraformError(Exception):
 
 
 def serve(
-    new_provider: Callable[[threading.Event], iface.Provider],
+    new_provider: Callable[[threading.Event], Provider],
     *,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
@@ -74,7 +74,8 @@ def serve(
     stop = threading.Event()
     lifetime = Lifetime(stop, sys.stdout.fileno())
     lifetime.handle_signals()
-    servicer = Servicer(new_provider(stop), lifetime, hide=redactor.hide)
+    provider = new_provider(stop)
+    servicer = Servicer(provider, lifetime, hide=redactor.hide)
     server = _new_server(servicer, lifetime)
     # Terraform sends its certificate unless TF_DISABLE_PLUGIN_TLS is set, and then expects none.
     with _listening(server, secure="PLUGIN_CLIENT_CERT" in environ) as (path, certificate):
@@ -85,6 +86,7 @@ def serve(
         server.stop(grace=_GRACE_SECONDS).wait()
         # grpc forgets a call whose peer is gone; the work behind it is finished all the same.
         lifetime.wait_for_calls()
+        provider.finish()
 
 
 def _new_server(servicer: Servicer, lifetime: Lifetime) -> grpc.Server:
@@ -93,6 +95,7 @@ def _new_server(servicer: Servicer, lifetime: Lifetime) -> grpc.Server:
         options=_SERVER_OPTIONS,
     )
     provider_rpc.add_ProviderServicer_to_server(servicer, server)
+    servicer.ephemeral.add_to(server)
     controller_rpc.add_GRPCControllerServicer_to_server(_Controller(lifetime), server)
     stdio_rpc.add_GRPCStdioServicer_to_server(_Stdio(lifetime), server)
     return server

@@ -16,8 +16,10 @@ from tf.schema import Schema
 from tf.utils import Diagnostics
 
 from crusoe_provider.host import planning
+from crusoe_provider.host.ephemeral_servicer import EphemeralServicer
 from crusoe_provider.host.errors import RequestError
 from crusoe_provider.host.lifetime import Lifetime
+from crusoe_provider.host.provider import Provider
 from crusoe_provider.host.resource import (
     CreateContext,
     MoveSource,
@@ -46,10 +48,11 @@ class Servicer(ProviderServicer):
     """
 
     def __init__(
-        self, provider: iface.Provider, lifetime: Lifetime, *, hide: Callable[[str], None]
+        self, provider: Provider, lifetime: Lifetime, *, hide: Callable[[str], None]
     ) -> None:
         super().__init__(provider)
         self.lifetime = lifetime
+        self.ephemeral = EphemeralServicer(provider, lifetime, hide=hide)
         self._hide = hide
 
     # -- The provider --------------------------------------------------------------------------
@@ -65,6 +68,7 @@ class Servicer(ProviderServicer):
             response.data_sources.add(type_name=name)
         for name in self._load_func_cls_map():
             response.functions.add(name=name)
+        self.ephemeral.add_metadata(response)
 
     @rpc(pb.GetProviderSchema.Response)
     def GetProviderSchema(self, call: Call[Any, Any]) -> None:
@@ -78,6 +82,7 @@ class Servicer(ProviderServicer):
             response.data_source_schemas[name].CopyFrom(data_source.get_schema().to_pb())
         for name, function in self._load_func_cls_map().items():
             response.functions[name].CopyFrom(function.get_signature().to_pb())
+        self.ephemeral.add_schemas(response)
 
     @rpc(pb.ValidateProviderConfig.Response)
     def ValidateProviderConfig(self, call: Call[Any, Any]) -> None:
