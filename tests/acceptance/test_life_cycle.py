@@ -116,6 +116,7 @@ def test_tokens_are_listed_oldest_first_and_without_secrets(
         "status": "enabled",
         "created_at": "2026-01-01T00:00:00Z",
         "expires_at": None,
+        "expired": False,
         "user_id": other.id,
     }
 

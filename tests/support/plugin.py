@@ -35,6 +35,7 @@ class Plugin:
     Attributes:
         process: The process.
         provider: Client of the provider service.
+        channel: The connection.
         handshake: The fields of the handshake line.
     """
 
@@ -49,12 +50,12 @@ class Plugin:
         assert line, f"no handshake; stderr:\n{self.log()}"
         self.handshake = line.rstrip("\n").split("|")
         self.socket = Path(self.handshake[3])
-        self._channel = self._connect(self.handshake[5])
-        grpc.channel_ready_future(self._channel).result(START_SECONDS)
-        self.provider: Any = provider_rpc.ProviderStub(self._channel)
-        self._controller: Any = controller_rpc.GRPCControllerStub(self._channel)
+        self.channel = self._connect(self.handshake[5])
+        grpc.channel_ready_future(self.channel).result(START_SECONDS)
+        self.provider: Any = provider_rpc.ProviderStub(self.channel)
+        self._controller: Any = controller_rpc.GRPCControllerStub(self.channel)
         # go-plugin keeps this stream open for as long as it uses the plugin.
-        stdio: Any = stdio_rpc.GRPCStdioStub(self._channel)
+        stdio: Any = stdio_rpc.GRPCStdioStub(self.channel)
         self._stdio = stdio.StreamStdio(Empty())
 
     def _connect(self, certificate: str) -> grpc.Channel:
@@ -75,7 +76,7 @@ class Plugin:
 
     def disconnect(self) -> None:
         """Drop the connection and the pipe, as the system does when Terraform is killed."""
-        self._channel.close()
+        self.channel.close()
         assert self.process.stdout is not None
         self.process.stdout.close()
 

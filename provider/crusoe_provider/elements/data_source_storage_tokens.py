@@ -1,14 +1,15 @@
-"""The data source `crusoe_storage_tokens`: the keys of an organization."""
+"""The data source `crusoe_storage_tokens`: the keys of an organization, and the caller's quota."""
 
 from typing import TYPE_CHECKING, Any
 
 from tf import iface
 from tf.schema import Attribute, Schema
-from tf.types import List, String
+from tf.types import Bool, List, Number, String
 from tf.utils import Diagnostics
 
 from crusoe_provider.api.errors import CrusoeError
-from crusoe_provider.elements.diagnostics import add_api_error
+from crusoe_provider.elements.diagnostics import add_api_error, add_unknown_credentials
+from crusoe_provider.elements.listed_token import LISTED_TOKEN, in_order, listed_token
 from crusoe_provider.elements.token_attributes import ORGANIZATION_ID, check_organization_id
 from crusoe_provider.host.resource import State
 from crusoe_provider.host.types import Object
@@ -16,18 +17,6 @@ from crusoe_provider.host.types import Object
 if TYPE_CHECKING:
     from crusoe_provider.api.models import StorageKey
     from crusoe_provider.elements.provider import CrusoeProvider
-
-_TOKEN = Object(
-    {
-        "id": String(),
-        "access_key_id": String(),
-        "alias": String(),
-        "status": String(),
-        "created_at": String(),
-        "expires_at": String(),
-        "user_id": String(),
-    }
-)
 
 
 class StorageTokensDataSource(iface.DataSource):
@@ -47,8 +36,8 @@ class StorageTokensDataSource(iface.DataSource):
         return Schema(
             description=(
                 "Lists the storage tokens (Object Storage API keys) of an organization, oldest "
-                "first. Secrets are never part of it: Crusoe shows a secret only once, when the "
-                "token is created."
+                "first, and says how many the caller has and may have. Secrets are never part of "
+                "it: Crusoe shows a secret only once, when the token is created."
             ),
             attributes=[
                 Attribute(
@@ -62,14 +51,63 @@ class StorageTokensDataSource(iface.DataSource):
                     ),
                 ),
                 Attribute(
+                    "alias",
+                    String(),
+                    optional=True,
+                    description="Only tokens with this alias. Default: all. Example: `ci-uploads`.",
+                ),
+                Attribute(
+                    "user_id",
+                    String(),
+                    optional=True,
+                    description="Only tokens of the user with this ID (a UUID). Default: all.",
+                ),
+                Attribute(
+                    "status",
+                    String(),
+                    optional=True,
+                    description="Only tokens that are `enabled` or `disabled`. Default: all.",
+                ),
+                Attribute(
+                    "mine",
+                    Bool(),
+                    optional=True,
+                    description=(
+                        "`true` for only the tokens of the user whose credentials the provider "
+                        "uses. Default: `false`."
+                    ),
+                ),
+                Attribute(
                     "tokens",
-                    List(_TOKEN),
+                    List(Object(LISTED_TOKEN)),
                     computed=True,
                     description=(
                         "The tokens: `id` (the token ID, a UUID), `access_key_id`, `alias` (null "
                         "if there is none), `status` (`enabled` or `disabled`), `created_at`, "
-                        "`expires_at` (null if it never expires) and `user_id` (the owner)."
+                        "`expires_at` (null if it never expires), `expired` and `user_id` (the "
+                        "owner)."
                     ),
+                ),
+                Attribute(
+                    "key_limit",
+                    Number(),
+                    computed=True,
+                    description=(
+                        "How many tokens the caller may have in the organization; null if the "
+                        "provider's `key_limit` is 0."
+                    ),
+                ),
+                Attribute(
+                    "keys_used",
+                    Number(),
+                    computed=True,
+                    description="How many tokens the caller has there, whatever the filters.",
+                ),
+                Attribute(
+                    "keys_available",
+                    Number(),
+                    computed=True,
+                    description="How many more the caller may have; null without a limit.",
                 ),
             ],
         )
@@ -87,16 +125,12 @@ class StorageTokensDataSource(iface.DataSource):
     def _read(self, ctx: iface.ReadDataContext, config: State) -> State | None:
         account = self._provider.account
         if account is None:
-            ctx.diagnostics.add_error(
-                "Credentials not known yet",
-                "The provider block takes its settings from a resource that does not exist yet, "
-                "so the tokens cannot be listed during this plan.\n\n"
-                "Create that resource first, with terraform apply -target=…",
-            )
+            add_unknown_credentials(ctx.diagnostics, "the tokens cannot be listed")
             return None
         try:
             organization_id = config[ORGANIZATION_ID] or account.organization_id()
             keys = account.keys(organization_id)
+            caller = account.identity().id
         except CrusoeError as error:
             add_api_error(
                 ctx.diagnostics,
@@ -105,17 +139,20 @@ class StorageTokensDataSource(iface.DataSource):
                 credentials=self._provider.credentials,
             )
             return None
-        ordered = sorted(keys, key=lambda key: (key.created_at, key.key_uuid))
-        return {ORGANIZATION_ID: organization_id, "tokens": [_token(key) for key in ordered]}
+        now = self._provider.now()
+        wanted = [key for key in keys if _is_wanted(key, config, caller)]
+        used = sum(key.user_id == caller for key in keys)
+        limit = self._provider.key_limit or None
+        return config | {
+            ORGANIZATION_ID: organization_id,
+            "tokens": [listed_token(key, now) for key in in_order(wanted)],
+            "key_limit": limit,
+            "keys_used": used,
+            "keys_available": None if limit is None else max(0, limit - used),
+        }
 
 
-def _token(key: "StorageKey") -> dict[str, Any]:
-    return {
-        "id": key.key_uuid,
-        "access_key_id": key.access_key_id,
-        "alias": key.alias,
-        "status": key.status,
-        "created_at": key.created_at,
-        "expires_at": key.expire_at,
-        "user_id": key.user_id,
-    }
+def _is_wanted(key: "StorageKey", config: dict[str, Any], caller: str) -> bool:
+    filters = {"alias": key.alias, "user_id": key.user_id, "status": key.status}
+    matches = all(config[name] in {None, value} for name, value in filters.items())
+    return matches and (not config["mine"] or key.user_id == caller)

@@ -75,6 +75,21 @@ def add_problems(diagnostics: Diagnostics, problems: Iterable[errors.Problem]) -
         diagnostics.add_error(problem.summary, problem.detail, path=path)
 
 
+def add_unknown_credentials(diagnostics: Diagnostics, consequence: str) -> None:
+    """Report that there is no account yet: the provider block depends on a resource to come.
+
+    Args:
+        diagnostics: Where to report.
+        consequence: What cannot be done during this plan; a clause.
+    """
+    diagnostics.add_error(
+        "Credentials not known yet",
+        "The provider block takes its settings from a resource that does not exist yet, so "
+        f"{consequence} during this plan.\n\n"
+        "Create that resource first, with terraform apply -target=…",
+    )
+
+
 def describe_token(key: "StorageKey") -> str:
     """Return one line that tells a person which token `key` is."""
     alias = f'alias "{key.alias}"' if key.alias else "no alias"

@@ -9,7 +9,7 @@ from tf.utils import Diagnostics
 
 from crusoe_provider.api.durations import parse_duration
 from crusoe_provider.api.errors import CrusoeError
-from crusoe_provider.elements.diagnostics import add_api_error
+from crusoe_provider.elements.diagnostics import add_api_error, add_unknown_credentials
 from crusoe_provider.elements.key_slots import KeySlots, NoFreeSlotError
 from crusoe_provider.elements.lost_answer import revoke_unopened
 from crusoe_provider.elements.shortage import add_open_shortage, add_plan_shortage
@@ -123,12 +123,7 @@ class EphemeralStorageToken(EphemeralResource):
         """Create the token, if there is a free slot."""
         account = self._provider.account
         if account is None:
-            ctx.diagnostics.add_error(
-                "Credentials not known yet",
-                "The provider block takes its settings from a resource that does not exist yet, "
-                "so no token can be created during this plan.\n\n"
-                "Create that resource first, with terraform apply -target=…",
-            )
+            add_unknown_credentials(ctx.diagnostics, "no token can be created")
             return None
         expires_after = config["expires_after"] or _DEFAULT_LIFE
         expires_at = expiry_after(parse_duration(expires_after), self._provider.now())

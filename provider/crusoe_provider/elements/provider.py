@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tf import iface
+from tf.function import Function
 from tf.schema import Attribute, Schema
 from tf.types import Number, String, Unknown
 from tf.utils import Diagnostics
@@ -17,9 +18,11 @@ from crusoe_provider.api.config import Settings, resolve
 from crusoe_provider.api.errors import ConfigurationError, CrusoeError
 from crusoe_provider.api.provider_block import DEFAULT_ENDPOINT, ProviderBlock, block_problems
 from crusoe_provider.elements.activity import Activity
+from crusoe_provider.elements.data_source_storage_token import StorageTokenDataSource
 from crusoe_provider.elements.data_source_storage_tokens import StorageTokensDataSource
 from crusoe_provider.elements.diagnostics import add_problems
 from crusoe_provider.elements.ephemeral_storage_token import EphemeralStorageToken
+from crusoe_provider.elements.function_credentials_file import CredentialsFileFunction
 from crusoe_provider.elements.key_slots import KeySlots
 from crusoe_provider.elements.resource_storage_token import StorageTokenResource
 from crusoe_provider.elements.token_creation import TokenCreation
@@ -59,6 +62,7 @@ class CrusoeProvider(Provider):
         credentials: Where the credentials in use come from, in words.
         organization_unknown: Whether the block's organization depends on such a resource.
         activity: The calls under way.
+        key_limit: How many keys the caller may have in an organization; 0 for no check.
     """
 
     def __init__(
@@ -79,7 +83,7 @@ class CrusoeProvider(Provider):
         self.credentials = ""
         self.organization_unknown = False
         self.activity = Activity(stop)
-        self._key_limit = _DEFAULT_KEY_LIMIT
+        self.key_limit = _DEFAULT_KEY_LIMIT
         self._slots: dict[str, KeySlots] = {}
         self._topics: set[str] = set()
         self._open_tokens: dict[str, str] = {}
@@ -209,7 +213,7 @@ class CrusoeProvider(Provider):
         limit = config.get("key_limit")
         if limit is not None:
             # An unknown limit is none to refuse a plan for; the apply will know it.
-            self._key_limit = 0 if limit is Unknown else int(limit)
+            self.key_limit = 0 if limit is Unknown else int(limit)
         if unknown & _ACCOUNT_ATTRIBUTES:
             return
         try:
@@ -236,7 +240,7 @@ class CrusoeProvider(Provider):
                 self._slots[organization_id] = KeySlots(
                     self.account,
                     organization_id,
-                    limit=self._key_limit,
+                    limit=self.key_limit,
                     activity=self.activity,
                     terraform=self.terraform,
                     stop=self._stop,
@@ -296,7 +300,11 @@ class CrusoeProvider(Provider):
 
     def get_data_sources(self) -> list[type[iface.DataSource]]:
         """Return the data source types."""
-        return [StorageTokensDataSource]
+        return [StorageTokenDataSource, StorageTokensDataSource]
+
+    def get_functions(self) -> list[type[Function]]:
+        """Return the functions."""
+        return [CredentialsFileFunction]
 
 
 def _provider_block(config: dict[str, Any]) -> tuple[ProviderBlock, frozenset[str]]:

@@ -18,6 +18,7 @@ from tf.utils import Diagnostics
 from crusoe_provider.host import planning
 from crusoe_provider.host.ephemeral_servicer import EphemeralServicer
 from crusoe_provider.host.errors import RequestError
+from crusoe_provider.host.functions import call_function
 from crusoe_provider.host.lifetime import Lifetime
 from crusoe_provider.host.provider import Provider
 from crusoe_provider.host.resource import (
@@ -293,6 +294,12 @@ class Servicer(ProviderServicer):
         state = data_source.read(iface.ReadDataContext(call.diagnostics, type_name), config)
         if not call.diagnostics.has_errors():
             call.response.state.CopyFrom(codec.encode(state, like=config))
+
+    def CallFunction(self, request: Any, context: grpc.ServicerContext) -> pb.CallFunction.Response:
+        """Call a provider function; see `call_function`."""
+        del context
+        with self.lifetime.call():
+            return call_function(self.app, self._load_func_cls_map(), request)
 
     # -- Helpers -------------------------------------------------------------------------------
 

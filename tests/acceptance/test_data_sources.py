@@ -1,0 +1,204 @@
+"""Lists, look-ups and functions."""
+
+import pytest
+
+from crusoe_simulator.state import Key
+from support.simulator_fixtures import Crusoe
+from support.terraform import Workspace
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture
+def keys(crusoe: Crusoe) -> dict[str, Key]:
+    """Keys of two users, by alias."""
+    cloud = crusoe.simulator.cloud
+    other = cloud.add_user("ops@acme.example", crusoe.organization)
+    made = [
+        cloud.add_key(crusoe.user, alias="mine", created_at="2026-01-02T00:00:00Z"),
+        cloud.add_key(
+            other,
+            alias="expired",
+            created_at="2026-01-01T00:00:00Z",
+            expire_at="2026-01-03T00:00:00Z",
+        ),
+        cloud.add_key(other, alias="twin", created_at="2026-01-03T00:00:00Z", status="disabled"),
+        cloud.add_key(other, alias="twin", created_at="2026-01-04T00:00:00Z"),
+    ]
+    return {key.alias: key for key in made}
+
+
+@pytest.mark.parametrize(
+    ("filters", "aliases"),
+    [
+        ("", ["expired", "mine", "twin", "twin"]),
+        ("mine = true", ["mine"]),
+        ("mine = false", ["expired", "mine", "twin", "twin"]),
+        ('alias = "twin"', ["twin", "twin"]),
+        ('alias = "twin"\n  status = "enabled"', ["twin"]),
+        ('alias = "nobody\'s"', []),
+        ('user_id = "{user}"', ["mine"]),
+    ],
+)
+def test_filters(
+    workspace: Workspace, crusoe: Crusoe, keys: dict[str, Key], filters: str, aliases: list[str]
+) -> None:
+    """They narrow the list down, not the quota of the caller."""
+    assert keys
+    workspace.write(
+        f"""
+        data "crusoe_storage_tokens" "some" {{
+          {filters.format(user=crusoe.user.id)}
+        }}
+        output "some" {{
+          value = data.crusoe_storage_tokens.some
+        }}
+        """
+    )
+
+    workspace.apply().succeeded()
+
+    some = workspace.output_json()["some"]
+    assert [token["alias"] for token in some["tokens"]] == aliases
+    assert [t["alias"] for t in some["tokens"] if t["expired"]] == [
+        alias for alias in aliases if alias == "expired"
+    ]
+    assert (some["key_limit"], some["keys_used"], some["keys_available"]) == (2, 1, 1)
+
+
+def test_a_check_can_watch_the_quota_and_expiries(
+    workspace: Workspace, keys: dict[str, Key]
+) -> None:
+    """As users write it; the assertion that fails is a warning of the plan."""
+    assert keys
+    workspace.write(
+        """
+        data "crusoe_storage_tokens" "all" {}
+        check "tokens" {
+          assert {
+            condition     = data.crusoe_storage_tokens.all.keys_available >= 1
+            error_message = "no slot is free"
+          }
+          assert {
+            condition     = !anytrue(data.crusoe_storage_tokens.all.tokens[*].expired)
+            error_message = "a token has expired"
+          }
+        }
+        """
+    )
+
+    plan = workspace.plan().succeeded()
+
+    assert [w.detail.strip() for w in plan.warnings] == ["a token has expired"]
+
+
+@pytest.mark.parametrize("by", ["id", "access_key_id", "alias"])
+def test_one_token_is_looked_up(workspace: Workspace, keys: dict[str, Key], by: str) -> None:
+    """By whatever is known of it; its secret is not part of it."""
+    key = keys["expired"]
+    value = {"id": key.key_uuid, "access_key_id": key.access_key_id, "alias": key.alias}[by]
+    workspace.write(
+        f"""
+        data "crusoe_storage_token" "one" {{
+          {by} = "{value}"
+        }}
+        output "one" {{
+          value = data.crusoe_storage_token.one
+        }}
+        """
+    )
+
+    workspace.apply().succeeded()
+
+    one = workspace.output_json()["one"]
+    assert (one["id"], one["access_key_id"]) == (key.key_uuid, key.access_key_id)
+    assert (one["alias"], one["expired"], one["user_id"]) == ("expired", True, key.user_id)
+    assert "secret_key" not in one
+
+
+@pytest.mark.parametrize(
+    ("line", "summary", "named"),
+    [
+        ('alias = "twin"', "Several storage tokens match", "disabled"),
+        ('alias = "typo"', "Storage token not found", '"mine"'),
+        ('id = "typo"', "Storage token not found", '"mine"'),
+    ],
+)
+def test_none_or_several_are_an_error_with_the_candidates(
+    workspace: Workspace, keys: dict[str, Key], line: str, summary: str, named: str
+) -> None:
+    """On the attribute that was looked for."""
+    assert keys
+    workspace.write(f'data "crusoe_storage_token" "one" {{\n  {line}\n}}\n')
+
+    error = workspace.plan().failed_with(summary, attribute=line.split(" ", maxsplit=1)[0])
+
+    assert named in error.detail
+
+
+@pytest.mark.parametrize("lines", ["", 'id = "x"\n  alias = "y"'])
+def test_one_way_to_look_it_up_is_needed(workspace: Workspace, lines: str) -> None:
+    """Not none, and not two."""
+    workspace.write(f'data "crusoe_storage_token" "one" {{\n  {lines}\n}}\n')
+
+    workspace.validate().failed_with("Not one way to find the token")
+
+
+def test_twenty_thousand_keys_are_listed(workspace: Workspace, crusoe: Crusoe) -> None:
+    """No limit of gRPC is felt, and the token is found among them."""
+    cloud = crusoe.simulator.cloud
+    other = cloud.add_user("ops@acme.example", crusoe.organization)
+    for n in range(20_000):
+        cloud.add_key(other, alias=f"key-{n}")
+    workspace.write(
+        """
+        resource "crusoe_storage_token" "t" {
+          alias = "mine"
+        }
+        data "crusoe_storage_tokens" "all" {
+          depends_on = [crusoe_storage_token.t]
+        }
+        output "count" {
+          value = length(data.crusoe_storage_tokens.all.tokens)
+        }
+        """
+    )
+
+    workspace.apply().succeeded()
+
+    assert workspace.output_json() == {"count": 20_001}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            '"AK", "SK/+", "default"',
+            "[default]\naws_access_key_id = AK\naws_secret_access_key = SK/+\n",
+        ),
+        ('"", "SK", "default"', None),
+        ('"AK", "S K", "default"', None),
+        (r'"AK", "SK\n[x]", "default"', None),
+        ('"AK", "SK", "a]b"', None),
+    ],
+)
+def test_credentials_files_are_written(
+    workspace: Workspace, arguments: str, expected: str | None
+) -> None:
+    """Offline, without credentials; what would break the file is refused without being quoted."""
+    workspace.variables.clear()
+    workspace.write(
+        f"""
+        output "file" {{
+          value = provider::crusoe::credentials_file({arguments})
+        }}
+        """
+    )
+
+    result = workspace.apply()
+
+    if expected is None:
+        assert "S K" not in result.failed().errors[0].detail
+    else:
+        result.succeeded()
+        assert workspace.output_json() == {"file": expected}
