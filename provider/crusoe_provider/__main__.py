@@ -2,12 +2,17 @@
 
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from crusoe_provider.host.deferred_import import deferred_import
 from crusoe_provider.version import __version__
+
+if TYPE_CHECKING:
+    import threading
+
+    from crusoe_provider.elements.provider import CrusoeProvider
 
 _USAGE: Final = f"""\
 terraform-provider-crusoe {__version__}
@@ -56,23 +61,26 @@ def _serve() -> int:
         return 1
     # grpc reads it while it is imported: only its errors belong into Terraform's log.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    from crusoe_provider.elements.provider import CrusoeProvider  # noqa: PLC0415 - slow to import
-    from crusoe_provider.host.serve import (  # noqa: PLC0415 - slow to import
-        NotStartedByTerraformError,
-        serve,
-    )
-    from crusoe_provider.host.terraform_process import TerraformProcess  # noqa: PLC0415 - the same
-
-    def new_provider(stop: threading.Event) -> CrusoeProvider:
-        terraform = TerraformProcess(os.getppid())
-        return CrusoeProvider(stop=stop, environ=os.environ, home=_home(), terraform=terraform)
-
+    # Neither --version nor a person who starts it by mistake has to wait for these.
+    with deferred_import("asyncio", "grpc.aio"):
+        from crusoe_provider.host.serve import (  # noqa: PLC0415
+            NotStartedByTerraformError,
+            serve,
+        )
     try:
-        serve(new_provider)
+        serve(_new_provider)
     except NotStartedByTerraformError:
         print(_usage(), file=sys.stderr)
         return 1
     return 0
+
+
+def _new_provider(stop: "threading.Event") -> "CrusoeProvider":
+    from crusoe_provider.elements.provider import CrusoeProvider  # noqa: PLC0415 - see _serve
+    from crusoe_provider.host.terraform_process import TerraformProcess  # noqa: PLC0415
+
+    terraform = TerraformProcess(os.getppid())
+    return CrusoeProvider(stop=stop, environ=os.environ, home=_home(), terraform=terraform)
 
 
 def _home() -> Path | None:

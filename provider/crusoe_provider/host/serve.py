@@ -15,19 +15,16 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
-from tf.gen import grpc_controller_pb2 as controller_pb
-from tf.gen import grpc_controller_pb2_grpc as controller_rpc
-from tf.gen import grpc_stdio_pb2_grpc as stdio_rpc
-from tf.gen import tfplugin_pb2_grpc as provider_rpc
 
 from crusoe_provider.host.certificate import new_certificate
 from crusoe_provider.host.lifetime import Lifetime
 from crusoe_provider.host.log import Redactor, configure_logging
-from crusoe_provider.host.provider import Provider
-from crusoe_provider.host.servicer import Servicer
+
+if TYPE_CHECKING:
+    from crusoe_provider.host.provider import Provider
 
 MAGIC_COOKIE: Final = "TF_PLUGIN_MAGIC_COOKIE"
 _MAGIC_COOKIE_VALUE: Final = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
@@ -53,15 +50,15 @@ class NotStartedByTerraformError(Exception):
 
 
 def serve(
-    new_provider: Callable[[threading.Event], Provider],
+    new_provider: "Callable[[threading.Event], Provider]",
     *,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
     """Serve a provider until Terraform has no more use for it.
 
     Args:
-        new_provider: Makes the provider; gets the event that is set when nothing new is to be
-            started.
+        new_provider: Makes the provider, after the handshake; gets the event that is set when
+            nothing new is to be started.
         environ: The environment that Terraform gave.
 
     Raises:
@@ -74,31 +71,26 @@ def serve(
     stop = threading.Event()
     lifetime = Lifetime(stop, sys.stdout.fileno())
     lifetime.handle_signals()
-    provider = new_provider(stop)
-    servicer = Servicer(provider, lifetime, hide=redactor.hide)
-    server = _new_server(servicer, lifetime)
+    server = grpc.server(
+        ThreadPoolExecutor(max_workers=_MAX_THREADS, thread_name_prefix="rpc"),
+        options=_SERVER_OPTIONS,
+    )
     # Terraform sends its certificate unless TF_DISABLE_PLUGIN_TLS is set, and then expects none.
     with _listening(server, secure="PLUGIN_CLIENT_CERT" in environ) as (path, certificate):
-        server.start()
         fields = (_CORE_PROTOCOL, _PROVIDER_PROTOCOL, "unix", path, "grpc", certificate)
         print("|".join(map(str, fields)), flush=True)  # noqa: T201 - the handshake itself
+        # The socket takes connections from now on, and the server answers once it is started. So
+        # what takes longer to import is imported while Terraform is busy connecting.
+        from crusoe_provider.host.services import add_services  # noqa: PLC0415
+
+        provider = new_provider(stop)
+        add_services(server, provider, lifetime, hide=redactor.hide)
+        server.start()
         lifetime.wait_for_end()
         server.stop(grace=_GRACE_SECONDS).wait()
         # grpc forgets a call whose peer is gone; the work behind it is finished all the same.
         lifetime.wait_for_calls()
         provider.finish()
-
-
-def _new_server(servicer: Servicer, lifetime: Lifetime) -> grpc.Server:
-    server = grpc.server(
-        ThreadPoolExecutor(max_workers=_MAX_THREADS, thread_name_prefix="rpc"),
-        options=_SERVER_OPTIONS,
-    )
-    provider_rpc.add_ProviderServicer_to_server(servicer, server)
-    servicer.ephemeral.add_to(server)
-    controller_rpc.add_GRPCControllerServicer_to_server(_Controller(lifetime), server)
-    stdio_rpc.add_GRPCStdioServicer_to_server(_Stdio(lifetime), server)
-    return server
 
 
 @contextlib.contextmanager
@@ -125,27 +117,3 @@ def _private_folder() -> Iterator[Path]:
         if len(os.fsencode(folder)) + len("/plugin") > _LONGEST_SOCKET_PATH:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, dir="/tmp"))
         yield Path(folder)
-
-
-class _Controller(controller_rpc.GRPCControllerServicer):
-    def __init__(self, lifetime: Lifetime) -> None:
-        self._lifetime = lifetime
-
-    def Shutdown(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """End the process; the answer is still sent."""
-        del request, context
-        self._lifetime.end()
-        return controller_pb.Empty()
-
-
-class _Stdio(stdio_rpc.GRPCStdioServicer):
-    """go-plugin's channel for a plugin's output. Ours goes to stderr, so nothing is ever sent."""
-
-    def __init__(self, lifetime: Lifetime) -> None:
-        self._lifetime = lifetime
-
-    def StreamStdio(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        """Keep the stream open: go-plugin logs a warning for one that ends early."""
-        del request, context
-        self._lifetime.wait_for_over()
-        yield from ()
