@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo playground test unit protocol acceptance compare schema fmt lint \
+.PHONY: help install demo playground test unit protocol acceptance bench compare schema fmt lint \
 	types clean check-terraform
 
 help: ## List the targets
@@ -49,6 +49,9 @@ protocol: install ## Run the tests of the plugin process, with a gRPC client in 
 acceptance: install check-terraform ## Run the tests with the real Terraform
 	$(PYTEST) -n $(WORKERS) tests/acceptance
 
+bench: install check-terraform ## Measure how long users wait, beside other providers
+	$(BIN)/python tools/bench.py
+
 compare: install check-terraform ## Compare the plugin host with plain tf, fault by fault
 	PYTHONPATH=tests $(BIN)/python tools/compare_with_plain_tf.py
 
@@ -70,7 +73,7 @@ types: install ## Check the types
 	$(BIN)/mypy
 
 clean: ## Delete all that these targets make
-	rm -rf $(VENV) .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bench .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -rf build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -3,14 +3,14 @@
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from crusoe_provider.host.deferred_import import deferred_import
+from crusoe_provider.host import quick_start
 from crusoe_provider.version import __version__
 
 if TYPE_CHECKING:
     import threading
+    from pathlib import Path
 
     from crusoe_provider.elements.provider import CrusoeProvider
 
@@ -61,18 +61,22 @@ def _serve() -> int:
         return 1
     # grpc reads it while it is imported: only its errors belong into Terraform's log.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    # Neither --version nor a person who starts it by mistake has to wait for these.
-    with deferred_import("asyncio", "grpc.aio"):
-        from crusoe_provider.host.serve import (  # noqa: PLC0415
-            NotStartedByTerraformError,
-            serve,
-        )
+    quick_start.begin()
+    # Not before: --version and --help need nothing of it.
+    from crusoe_provider.host.serve import (  # noqa: PLC0415
+        NotStartedByTerraformError,
+        serve,
+    )
+
     try:
         serve(_new_provider)
     except NotStartedByTerraformError:
         print(_usage(), file=sys.stderr)
         return 1
-    return 0
+    # Terraform waits for the end of this process. All is done, and taking the interpreter down in
+    # good order would take longer than many a call.
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _new_provider(stop: "threading.Event") -> "CrusoeProvider":
@@ -83,7 +87,9 @@ def _new_provider(stop: "threading.Event") -> "CrusoeProvider":
     return CrusoeProvider(stop=stop, environ=os.environ, home=_home(), terraform=terraform)
 
 
-def _home() -> Path | None:
+def _home() -> "Path | None":
+    from pathlib import Path  # noqa: PLC0415 - see _serve
+
     try:
         return Path.home()
     except RuntimeError:  # neither HOME nor an entry in the password database

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crusoe_provider.api.config import Settings, resolve
+from crusoe_provider.api.defaults import ENDPOINT
 from crusoe_provider.api.errors import ConfigurationError, Problem
-from crusoe_provider.api.provider_block import DEFAULT_ENDPOINT, ProviderBlock, block_problems
+from crusoe_provider.api.provider_block import ProviderBlock, block_problems
 
 SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cw"
 PAIR: dict[str, Any] = {"access_key_id": "BLOCK", "secret_key": SECRET}
@@ -157,7 +158,7 @@ def test_endpoints_have_the_documented_order(
     environ = VARIABLES | ({"CRUSOE_API_ENDPOINT": variable} if variable else {})
     if not named:
         environ["CRUSOE_PROFILE"] = "p"
-    order = [block, file if named else None, variable, file, DEFAULT_ENDPOINT]
+    order = [block, file if named else None, variable, file, ENDPOINT]
 
     found = settings(environ, home, api_endpoint=block, profile="p" if named else None)
 
@@ -194,7 +195,7 @@ def test_empty_variables_count_as_unset(home: Path) -> None:
     "legacy", ["https://api.crusoecloud.com/v1alpha5", "https://api.crusoecloud.com/v1/"]
 )
 def test_endpoints_of_the_past_are_mapped(legacy: str) -> None:
-    assert settings(api_endpoint=legacy).endpoint == DEFAULT_ENDPOINT
+    assert settings(api_endpoint=legacy).endpoint == ENDPOINT
 
 
 @pytest.mark.parametrize(

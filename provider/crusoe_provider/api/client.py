@@ -245,6 +245,8 @@ class CrusoeClient:
             transport=self._transport,
             # As many connections as Terraform's -parallelism may ask for.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+            # Authorities that no plain connection asks take a while to load.
+            verify=self._settings.endpoint.startswith("https:"),
             # What the environment says of proxies is not meant for this machine itself.
             trust_env=not is_loopback(self._settings.endpoint),
         )

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from crusoe_provider.api.config_file import BrokenConfigFileError, ConfigFile, read_config_file
+from crusoe_provider.api.defaults import ENDPOINT
 from crusoe_provider.api.durations import parse_duration
 from crusoe_provider.api.errors import ConfigurationError, Problem
 from crusoe_provider.api.provider_block import (
-    DEFAULT_ENDPOINT,
     ID_VARIABLE,
     SECRET_VARIABLE,
     ProviderBlock,
@@ -264,6 +264,6 @@ def _endpoint(
         variables.get("CRUSOE_API_ENDPOINT"),
         profile.get("api_endpoint"),
     )
-    endpoint = next((c.strip() for c in candidates if c and c.strip()), DEFAULT_ENDPOINT)
+    endpoint = next((c.strip() for c in candidates if c and c.strip()), ENDPOINT)
     endpoint = endpoint.rstrip("/")
-    return DEFAULT_ENDPOINT if endpoint in _LEGACY_ENDPOINTS else endpoint
+    return ENDPOINT if endpoint in _LEGACY_ENDPOINTS else endpoint

@@ -2,17 +2,18 @@
 
 import re
 from datetime import timedelta
-from fractions import Fraction
 from typing import Final
 
+# In microseconds.
 _UNITS: Final = {
-    "ms": Fraction(1, 1000),
-    "s": Fraction(1),
-    "m": Fraction(60),
-    "h": Fraction(3600),
-    "d": Fraction(86_400),
-    "w": Fraction(604_800),
+    "ms": 1_000,
+    "s": 1_000_000,
+    "m": 60_000_000,
+    "h": 3_600_000_000,
+    "d": 86_400_000_000,
+    "w": 604_800_000_000,
 }
+_MOST_DECIMALS: Final = 12
 _PART: Final = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|[smhdw])")
 _DURATION: Final = re.compile(rf"(?:{_PART.pattern})+")
 # About a hundred years, far within what dates can hold.
@@ -34,8 +35,9 @@ def parse_duration(text: str) -> timedelta:
             "a duration is a number with a unit (w, d, h, m, s or ms), or several of them, "
             "such as 90d, 720h or 1h30m"
         )
-    seconds = sum(Fraction(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    microseconds = round(seconds * 1_000_000)
+    scale = 10**_MOST_DECIMALS
+    scaled = sum(_scaled(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    microseconds = (scaled + scale // 2) // scale
     if not 0 < microseconds <= _LONGEST // timedelta(microseconds=1):
         raise ValueError("a duration must be longer than nothing and at most a hundred years")
     return timedelta(microseconds=microseconds)
@@ -43,12 +45,18 @@ def parse_duration(text: str) -> timedelta:
 
 def format_duration(duration: timedelta) -> str:
     """Return `duration` as `parse_duration` reads it: largest unit first, all but ms whole."""
-    rest = Fraction(duration // timedelta(microseconds=1), 1_000_000)
+    rest = duration // timedelta(microseconds=1)
     parts = []
     for unit in ("d", "h", "m", "s"):
         count, rest = divmod(rest, _UNITS[unit])
         if count:
             parts.append(f"{count}{unit}")
     if rest:
-        parts.append(f"{float(rest * 1000):g}ms")
+        parts.append(f"{rest / _UNITS['ms']:g}ms")
     return "".join(parts) or "0s"
+
+
+def _scaled(number: str) -> int:
+    """Return a decimal number exactly, as a multiple of its smallest possible part."""
+    whole, _, decimals = number.partition(".")
+    return int(whole + decimals.ljust(_MOST_DECIMALS, "0"))

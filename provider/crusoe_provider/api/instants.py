@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from typing import Final
 
 _RFC3339: Final = re.compile(
@@ -18,23 +17,24 @@ class Instant:
 
     Attributes:
         seconds: The point in UTC, whole seconds.
-        fraction: What is beyond them, from 0 to less than 1 second; `datetime` ends at
-            microseconds, and an API may not.
+        fraction: What is beyond them: the decimals of a second, without zeros at the end.
+            `datetime` ends at microseconds, and an API may not. As texts they are in the order of
+            their values.
     """
 
     seconds: datetime
-    fraction: Fraction = Fraction(0)
+    fraction: str = ""
 
     @classmethod
     def at(cls, moment: datetime) -> "Instant":
         """Return the instant of an aware `moment`."""
         utc = moment.astimezone(UTC)
-        return cls(utc.replace(microsecond=0), Fraction(utc.microsecond, 1_000_000))
+        return cls(utc.replace(microsecond=0), f"{utc.microsecond:06}".rstrip("0"))
 
     @property
     def moment(self) -> datetime:
         """The instant as a `datetime` in UTC, to the microsecond."""
-        return self.seconds + timedelta(microseconds=int(self.fraction * 1_000_000))
+        return self.seconds + timedelta(microseconds=int(self.fraction[:6].ljust(6, "0")))
 
     def format(self) -> str:
         """Return it in UTC as RFC 3339, to the microsecond; fractions of zero are left out."""
@@ -64,7 +64,7 @@ def parse_instant(text: str) -> Instant:
         seconds = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("There is no such date, time or zone.") from None
-    return Instant(seconds, Fraction(f"0.{fraction}") if fraction else Fraction(0))
+    return Instant(seconds, (fraction or "").rstrip("0"))
 
 
 def expiry_or_none(text: str | None) -> str | None:

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from crusoe_provider.api.defaults import ENDPOINT
 from crusoe_provider.api.durations import format_duration, parse_duration
 from crusoe_provider.api.errors import Problem
 from crusoe_provider.api.signing import SigningError, decode_secret
 
-DEFAULT_ENDPOINT: Final = "https://api.cloud.crusoe.ai/v1"
 _TIMEOUT_RANGE: Final = (timedelta(seconds=1), timedelta(minutes=10))
 _MOST_RETRIES: Final = 10
 ID_VARIABLE: Final = "CRUSOE_ACCESS_KEY_ID"
@@ -157,7 +157,7 @@ def endpoint_problems(endpoint: str, attribute: str | None) -> Iterator[Problem]
     """Yield what is wrong with a base URL of the API, to be blamed on `attribute`."""
     summary = "Invalid API endpoint"
     where = "" if attribute else " It comes from CRUSOE_API_ENDPOINT or the profile."
-    advice = f"{where}\n\nAn example of one that works is {DEFAULT_ENDPOINT}."
+    advice = f"{where}\n\nAn example of one that works is {ENDPOINT}."
     url = _split(endpoint)
     if url is None or url.scheme not in {"http", "https"} or not _is_host(url.hostname or ""):
         yield Problem(

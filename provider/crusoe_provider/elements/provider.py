@@ -3,9 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tf import iface
@@ -14,9 +12,8 @@ from tf.schema import Attribute, Schema
 from tf.types import Number, String, Unknown
 from tf.utils import Diagnostics
 
-from crusoe_provider.api.config import Settings, resolve
+from crusoe_provider.api import defaults
 from crusoe_provider.api.errors import ConfigurationError, CrusoeError
-from crusoe_provider.api.provider_block import DEFAULT_ENDPOINT, ProviderBlock, block_problems
 from crusoe_provider.elements.activity import Activity
 from crusoe_provider.elements.data_source_storage_token import StorageTokenDataSource
 from crusoe_provider.elements.data_source_storage_tokens import StorageTokensDataSource
@@ -33,11 +30,17 @@ from crusoe_provider.host.resource import State
 from crusoe_provider.host.terraform_process import TerraformProcess
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crusoe_provider.api.account import Account
+    from crusoe_provider.api.config import Settings
+    from crusoe_provider.api.provider_block import ProviderBlock
+
+# Terraform starts a plugin for its schema, again to validate, and again to plan. So what only a
+# later step needs is imported by that step: the configuration, and above all httpx.
 
 logger = logging.getLogger(__name__)
 
-_BLOCK_ATTRIBUTES: Final = frozenset(field.name for field in fields(ProviderBlock))
 # Without these there is no telling whom to ask.
 _ACCOUNT_ATTRIBUTES: Final = frozenset({"profile", "api_endpoint", "access_key_id", "secret_key"})
 _PAIR: Final = frozenset({"access_key_id", "secret_key"})
@@ -70,7 +73,7 @@ class CrusoeProvider(Provider):
         *,
         stop: threading.Event,
         environ: Mapping[str, str],
-        home: Path | None,
+        home: "Path | None",
         terraform: TerraformProcess,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -124,7 +127,7 @@ class CrusoeProvider(Provider):
                     description=(
                         "Base URL of the API; HTTPS, except on loopback. Default: "
                         "`CRUSOE_API_ENDPOINT`, then the profile's `api_endpoint`, then "
-                        f"`{DEFAULT_ENDPOINT}`."
+                        f"`{defaults.ENDPOINT}`."
                     ),
                 ),
                 Attribute(
@@ -190,10 +193,13 @@ class CrusoeProvider(Provider):
 
     def validate_config(self, diags: Diagnostics, config: State) -> None:
         """Check what is known of the provider block, without looking at files or environment."""
-        block, unknown = _provider_block(config)
+        from crusoe_provider.api.provider_block import block_problems  # noqa: PLC0415 - see above
+
+        _, unknown = _provider_block(config)
         if unknown & _PAIR:
             # The known half is not alone: the other one will be known in time.
-            block = replace(block, access_key_id=None, secret_key=None)
+            config = config | dict.fromkeys(_PAIR)
+        block, _ = _provider_block(config)
         add_problems(diags, block_problems(block))
         limit = config.get("key_limit")
         if isinstance(limit, int | float) and not (
@@ -208,6 +214,8 @@ class CrusoeProvider(Provider):
 
     def configure_provider(self, diags: Diagnostics, config: State) -> None:
         """Settle the configuration; no request is sent."""
+        from crusoe_provider.api.config import resolve  # noqa: PLC0415 - see above
+
         block, unknown = _provider_block(config)
         self.organization_unknown = "organization_id" in unknown
         limit = config.get("key_limit")
@@ -307,17 +315,19 @@ class CrusoeProvider(Provider):
         return [CredentialsFileFunction]
 
 
-def _provider_block(config: dict[str, Any]) -> tuple[ProviderBlock, frozenset[str]]:
+def _provider_block(config: dict[str, Any]) -> "tuple[ProviderBlock, frozenset[str]]":
     """Return the block with unknown values left out, and the names of those."""
-    values = {name: value for name, value in config.items() if name in _BLOCK_ATTRIBUTES}
+    from crusoe_provider.api.provider_block import ProviderBlock  # noqa: PLC0415 - see above
+
+    names = ProviderBlock.__dataclass_fields__
+    values = {name: value for name, value in config.items() if name in names}
     unknown = frozenset(name for name, value in values.items() if value is Unknown)
     return ProviderBlock(**{k: v for k, v in values.items() if k not in unknown}), unknown
 
 
 def _new_account(
-    settings: Settings, stop: threading.Event, now: Callable[[], datetime]
+    settings: "Settings", stop: threading.Event, now: Callable[[], datetime]
 ) -> "Account":
-    # httpx takes longer to import than all the rest, and a schema or a validation needs none.
     from crusoe_provider.api.account import Account  # noqa: PLC0415
     from crusoe_provider.api.client import CrusoeClient  # noqa: PLC0415
 

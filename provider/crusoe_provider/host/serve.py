@@ -14,11 +14,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import grpc
 
+from crusoe_provider.host import quick_start
 from crusoe_provider.host.certificate import new_certificate
 from crusoe_provider.host.lifetime import Lifetime
 from crusoe_provider.host.log import Redactor, configure_logging
@@ -43,6 +43,8 @@ _SERVER_OPTIONS: Final = (
 _GRACE_SECONDS: Final = 1.0
 # A socket's path must fit into 104 bytes on macOS, 108 on Linux.
 _LONGEST_SOCKET_PATH: Final = 100
+_PREFIX: Final = "tf-crusoe-"
+_SOCKET: Final = "/plugin"
 
 
 class NotStartedByTerraformError(Exception):
@@ -86,6 +88,7 @@ def serve(
         provider = new_provider(stop)
         add_services(server, provider, lifetime, hide=redactor.hide)
         server.start()
+        quick_start.end()
         lifetime.wait_for_end()
         server.stop(grace=_GRACE_SECONDS).wait()
         # grpc forgets a call whose peer is gone; the work behind it is finished all the same.
@@ -94,10 +97,10 @@ def serve(
 
 
 @contextlib.contextmanager
-def _listening(server: grpc.Server, *, secure: bool) -> Iterator[tuple[Path, str]]:
+def _listening(server: grpc.Server, *, secure: bool) -> Iterator[tuple[str, str]]:
     """Open the socket, in a folder that only this user can enter: that is the access control."""
     with _private_folder() as folder:
-        path = folder / "plugin"
+        path = f"{folder}{_SOCKET}"
         address = f"unix:{path}"
         if not secure:
             server.add_insecure_port(address)
@@ -110,10 +113,15 @@ def _listening(server: grpc.Server, *, secure: bool) -> Iterator[tuple[Path, str
 
 
 @contextlib.contextmanager
-def _private_folder() -> Iterator[Path]:
-    with contextlib.ExitStack() as stack:
-        prefix = "tf-crusoe-"
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
-        if len(os.fsencode(folder)) + len("/plugin") > _LONGEST_SOCKET_PATH:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, dir="/tmp"))
-        yield Path(folder)
+def _private_folder() -> Iterator[str]:
+    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    if len(os.fsencode(folder)) + len(_SOCKET) > _LONGEST_SOCKET_PATH:
+        os.rmdir(folder)  # noqa: PTH106 - pathlib takes milliseconds to import
+        folder = tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp")
+    try:
+        yield folder
+    finally:
+        # grpc removes the socket when the server stops; it has not been started if that failed.
+        with contextlib.suppress(OSError):
+            os.unlink(f"{folder}{_SOCKET}")  # noqa: PTH108
+        os.rmdir(folder)  # noqa: PTH106

@@ -9,16 +9,15 @@ plugin process of its own, and there the plan's process leaves a note for the on
 """
 
 import contextlib
-import hashlib
 import os
 import re
-import shlex
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final
+
+# What is rarely needed here is imported where it is: every start of the plugin loads this module.
 
 # Options of `terraform apply` whose value may be the next argument.
 _OPTIONS_WITH_VALUE: Final = frozenset(
@@ -108,11 +107,15 @@ class TerraformProcess:
 
     def with_label(self, *parts: str | None) -> "TerraformProcess":
         """Return the same process, with notes of its own for what `parts` name."""
+        import hashlib  # noqa: PLC0415 - see above
+
         label = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
         return TerraformProcess(self._pid, self._environ, folder=self._folder, label=label)
 
     def parallelism(self) -> int:
         """Return how many operations an apply carries out at a time."""
+        import shlex  # noqa: PLC0415 - see above
+
         arguments = " ".join(
             [
                 *shlex.split(self._environ.get("TF_CLI_ARGS", "")),
@@ -213,6 +216,8 @@ def _ps_all() -> str:
 
 
 def _run_ps(*arguments: str) -> str:
+    import subprocess  # noqa: PLC0415 - see above
+
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(
             ["ps", *arguments], capture_output=True, text=True, timeout=5, check=False

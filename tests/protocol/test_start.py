@@ -1,0 +1,78 @@
+"""What is loaded before the handshake; Terraform, and so the user, waits for all of it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from support.plugin import plugin_environment
+
+# The modules of this project, and the packages beyond Python's own library.
+OURS: Final = {
+    "crusoe_provider",
+    "crusoe_provider.__main__",
+    "crusoe_provider.host",
+    "crusoe_provider.host.certificate",
+    "crusoe_provider.host.quick_start",
+    "crusoe_provider.host.lifetime",
+    "crusoe_provider.host.log",
+    "crusoe_provider.host.serve",
+    "crusoe_provider.version",
+}
+PACKAGES: Final = {
+    "cryptography",
+    "cython_runtime",
+    "_cffi_backend",
+    "grpc",
+    "grpc_tools",
+    "typing_extensions",
+}
+# Of these only a stand-in may be there, which loads them when they are first used.
+DEFERRED: Final = {"asyncio", "grpc.aio", "shutil"}
+# It prints the handshake by `print`; what stands in its place tells what is loaded at that moment.
+PROGRAM: Final = """
+import builtins, json, os, sys
+from crusoe_provider.__main__ import main
+
+def tell(*_, **__):
+    deferred = [n for n, m in sys.modules.items() if type(m).__name__ == "_LazyModule"]
+    os.write(2, json.dumps({"loaded": list(sys.modules), "deferred": deferred}).encode())
+    os._exit(0)
+
+builtins.print = tell
+main([])
+"""
+
+
+def loaded_before_handshake(folder: Path) -> dict[str, Any]:
+    """Return the names of all modules, and of those that are deferred."""
+    environment = plugin_environment() | {"TMPDIR": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stderr)
+    return found
+
+
+def test_little_is_loaded_before_the_handshake(tmp_path: Path) -> None:
+    """A module that is not on these lists has crept in, and makes every command slower."""
+    found = loaded_before_handshake(tmp_path)
+
+    loaded = set(found["loaded"]) - set(found["deferred"])
+    beyond = {name.split(".")[0] for name in loaded} - set(sys.stdlib_module_names)
+    assert {name for name in loaded if name.split(".")[0] == "crusoe_provider"} == OURS
+    # What begins with an underscore in site-packages are hooks of the environment, such as those
+    # of an editable installation.
+    hooks = {name for name in beyond if name.startswith("_")} | {"crusoe_provider", "sitecustomize"}
+    assert beyond - hooks <= PACKAGES
+    assert not loaded & {"cryptography.x509", "logging.config", "multiprocessing", "email"}
+
+
+def test_what_is_deferred_is_not_touched(tmp_path: Path) -> None:
+    """If a new version of grpc begins to use one of these, it works, and this says so."""
+    assert set(loaded_before_handshake(tmp_path)["deferred"]) >= DEFERRED
