@@ -144,6 +144,19 @@ def check_recovery(workspace: Workspace, crusoe: Crusoe) -> None:
     assert workspace.plan("-detailed-exitcode").succeeded().exit_code == 0
 
 
+def start_held(workspace: Workspace, crusoe: Crusoe, case: Case) -> tuple[Running, Fault]:
+    """Start an apply, and return it at the moment when Crusoe has made the key."""
+    held, *others = (Fault(**fault) for fault in case.faults)
+    held.hold = "after"
+    for fault in (held, *others):
+        crusoe.simulator.faults.add(fault)
+    crusoe.simulator.cloud.list_lag = case.lag
+    workspace.write('provider "crusoe" {\n  max_retries = 0\n}\n' + TOKEN)
+    running = workspace.start("apply", "-json", "-auto-approve")
+    held.wait_arrived()
+    return running, held
+
+
 def check_words(result: Result, case: Case) -> None:
     """Check that the output says what has happened, and nothing ugly."""
     if case.error:
@@ -182,15 +195,7 @@ def test_an_interrupted_creation_is_carried_to_its_end(
 ) -> None:
     """The request had reached Crusoe, so its result reaches the state."""
     case = CREATIONS[name]
-    held, *others = (Fault(**fault) for fault in case.faults)
-    held.hold = "after"
-    for fault in (held, *others):
-        crusoe.simulator.faults.add(fault)
-    crusoe.simulator.cloud.list_lag = case.lag
-    workspace.write('provider "crusoe" {\n  max_retries = 0\n}\n' + TOKEN)
-
-    running = workspace.start("apply", "-json", "-auto-approve")
-    held.wait_arrived()
+    running, held = start_held(workspace, crusoe, case)
     INTERRUPTIONS[interruption](running)
     # Terraform announces an interruption before it asks the plugin to stop.
     running.wait_for_output("Interrupt received")
@@ -210,15 +215,7 @@ def test_a_creation_whose_terraform_is_killed_is_undone(
 ) -> None:
     """Nobody is left to store the secret; the plugin revokes the key and ends within seconds."""
     case = CREATIONS[name]
-    held, *others = (Fault(**fault) for fault in case.faults)
-    held.hold = "after"
-    for fault in (held, *others):
-        crusoe.simulator.faults.add(fault)
-    crusoe.simulator.cloud.list_lag = case.lag
-    workspace.write('provider "crusoe" {\n  max_retries = 0\n}\n' + TOKEN)
-
-    running = workspace.start("apply", "-json", "-auto-approve")
-    held.wait_arrived()
+    running, held = start_held(workspace, crusoe, case)
     plugins = workspace.plugin_processes()
     running.kill()
     running.wait()

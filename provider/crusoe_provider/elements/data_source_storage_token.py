@@ -14,7 +14,11 @@ from crusoe_provider.elements.diagnostics import (
     describe_token,
 )
 from crusoe_provider.elements.listed_token import in_order, listed_token
-from crusoe_provider.elements.token_attributes import ORGANIZATION_ID, check_organization_id
+from crusoe_provider.elements.token_attributes import (
+    ORGANIZATION_ID,
+    check_organization_id,
+    organization_attribute,
+)
 from crusoe_provider.host.resource import State
 
 if TYPE_CHECKING:
@@ -73,16 +77,7 @@ class StorageTokenDataSource(iface.DataSource):
                     computed=True,
                     description="Alias; null if there is none. Example: `ci-uploads`.",
                 ),
-                Attribute(
-                    ORGANIZATION_ID,
-                    String(),
-                    optional=True,
-                    computed=True,
-                    description=(
-                        "ID (a UUID) of the organization. Default: the provider's "
-                        "`organization_id`, then the only organization of the user."
-                    ),
-                ),
+                organization_attribute(""),
                 Attribute(
                     "status", String(), computed=True, description="`enabled` or `disabled`."
                 ),

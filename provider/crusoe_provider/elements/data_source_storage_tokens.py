@@ -10,7 +10,11 @@ from tf.utils import Diagnostics
 from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.elements.diagnostics import add_api_error, add_unknown_credentials
 from crusoe_provider.elements.listed_token import LISTED_TOKEN, in_order, listed_token
-from crusoe_provider.elements.token_attributes import ORGANIZATION_ID, check_organization_id
+from crusoe_provider.elements.token_attributes import (
+    ORGANIZATION_ID,
+    check_organization_id,
+    organization_attribute,
+)
 from crusoe_provider.host.resource import State
 from crusoe_provider.host.types import Object
 
@@ -40,16 +44,7 @@ class StorageTokensDataSource(iface.DataSource):
                 "it: Crusoe shows a secret only once, when the token is created."
             ),
             attributes=[
-                Attribute(
-                    ORGANIZATION_ID,
-                    String(),
-                    optional=True,
-                    computed=True,
-                    description=(
-                        "ID (a UUID) of the organization. Default: the provider's "
-                        "`organization_id`, then the only organization of the user."
-                    ),
-                ),
+                organization_attribute(""),
                 Attribute(
                     "alias",
                     String(),

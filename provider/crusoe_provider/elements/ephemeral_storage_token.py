@@ -18,6 +18,7 @@ from crusoe_provider.elements.token_attributes import (
     check_alias,
     check_duration,
     check_organization_id,
+    organization_attribute,
 )
 from crusoe_provider.elements.token_creation import Ambiguous
 from crusoe_provider.elements.token_lifetime import expiry_after
@@ -72,16 +73,7 @@ class EphemeralStorageToken(EphemeralResource):
                         f"must be longer than the apply takes. Default: `{_DEFAULT_LIFE}`."
                     ),
                 ),
-                Attribute(
-                    ORGANIZATION_ID,
-                    String(),
-                    optional=True,
-                    computed=True,
-                    description=(
-                        "ID (a UUID) of the organization whose buckets the token opens. Default: "
-                        "the provider's `organization_id`, then the only organization of the user."
-                    ),
-                ),
+                organization_attribute(" whose buckets the token opens"),
                 Attribute(
                     "id",
                     String(),

@@ -23,6 +23,7 @@ from crusoe_provider.elements.token_attributes import (
     check_lifetime,
     check_organization_id,
     check_timeouts,
+    organization_attribute,
 )
 from crusoe_provider.elements.token_creation import Ambiguous
 from crusoe_provider.elements.token_import import SECRET_VARIABLE, add_not_importable
@@ -139,18 +140,7 @@ class StorageTokenResource(Resource):
                         'had none does not. Example: `{ rotation = "2027-q1" }`.'
                     ),
                 ),
-                Attribute(
-                    ORGANIZATION_ID,
-                    String(),
-                    optional=True,
-                    computed=True,
-                    requires_replace=True,
-                    description=(
-                        "ID (a UUID) of the organization whose buckets the token opens. Changing "
-                        "it replaces the token. Default: the provider's `organization_id`, then "
-                        "the only organization of the user."
-                    ),
-                ),
+                organization_attribute(" whose buckets the token opens", requires_replace=True),
                 Attribute(
                     "id",
                     String(),

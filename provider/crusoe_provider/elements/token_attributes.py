@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from tf.schema import Attribute
 from tf.types import String
 from tf.utils import Diagnostics
 
@@ -37,6 +38,27 @@ def _equal(parse: Callable[[str], object], a: Any, b: Any) -> bool:
         return parse(a) == parse(b)
     except ValueError:
         return a == b
+
+
+def organization_attribute(whose: str, *, requires_replace: bool = False) -> Attribute:
+    """Return the attribute `organization_id`.
+
+    Args:
+        whose: What belongs to the organization; completes "ID (a UUID) of the organization".
+        requires_replace: Whether a change replaces the resource.
+    """
+    change = " Changing it replaces the token." if requires_replace else ""
+    return Attribute(
+        ORGANIZATION_ID,
+        String(),
+        optional=True,
+        computed=True,
+        requires_replace=requires_replace or None,
+        description=(
+            f"ID (a UUID) of the organization{whose}.{change} Default: the provider's "
+            "`organization_id`, then the only organization of the user."
+        ),
+    )
 
 
 def check_organization_id(diags: Diagnostics, config: Mapping[str, Any]) -> None:
