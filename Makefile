@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo playground test unit protocol acceptance bench compare schema fmt lint \
+.PHONY: help install demo playground test unit protocol acceptance soak bench compare schema fmt lint \
 	types clean check-terraform
 
 help: ## List the targets
@@ -48,6 +48,10 @@ protocol: install ## Run the tests of the plugin process, with a gRPC client in 
 
 acceptance: install check-terraform ## Run the tests with the real Terraform
 	$(PYTEST) -n $(WORKERS) tests/acceptance
+
+soak: install check-terraform ## Run many random sequences of applies, faults and interruptions
+	CHAOS_SEQUENCES=$${CHAOS_SEQUENCES:-100} CHAOS_STEPS=$${CHAOS_STEPS:-12} \
+	  $(PYTEST) -n $(WORKERS) tests/acceptance/test_chaos.py
 
 bench: install check-terraform ## Measure how long users wait, beside other providers
 	$(BIN)/python tools/bench.py

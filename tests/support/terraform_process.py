@@ -75,6 +75,11 @@ class Running:
         return self._process.pid
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
+    @property
     def text(self) -> str:
         """What it has printed so far: standard output, then standard error."""
         with self._changed:

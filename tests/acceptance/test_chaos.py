@@ -1,0 +1,208 @@
+"""Random sequences of everything that can happen; whatever comes, no key is lost.
+
+A few short sequences run with all tests. `make soak` runs many, and prints the seed of one that
+fails: CHAOS_SEED=… with the same target repeats it.
+"""
+
+import os
+import random
+import re
+from typing import Any, Final
+
+import psutil
+import pytest
+
+from crusoe_simulator.faults import Answer, Fault
+from support.simulator_fixtures import Crusoe
+from support.terraform import Workspace
+from support.terraform_process import EXIT_SECONDS, Running
+from support.terraform_result import Result
+
+pytestmark = pytest.mark.acceptance
+
+SEQUENCES: Final = int(os.environ.get("CHAOS_SEQUENCES", "2"))
+STEPS: Final = int(os.environ.get("CHAOS_STEPS", "8"))
+FIRST_SEED: Final = int(os.environ.get("CHAOS_SEED", "1"))
+
+HTML: Final = Answer(502, "<html>Bad gateway</html>", "text/html")
+FAULTS: Final[tuple[dict[str, Any], ...]] = (
+    {"operation": "create", "cut": "before"},
+    {"operation": "create", "cut": "after"},
+    {"operation": "create", "cut": "within"},
+    {"operation": "create", "answer": HTML, "carried_out": True},
+    {"operation": "create", "answer": Answer(500, "{}")},
+    {"operation": "create", "answer": Answer(429, "{}")},
+    {"operation": "create", "patch": {"secret_key": None}},
+    {"operation": "list", "answer": HTML},
+    {"operation": "list", "answer": Answer(200, "[]")},
+    {"operation": "list", "times": 9, "answer": Answer(403, "{}")},
+    {"operation": "delete", "cut": "after"},
+    {"operation": "delete", "answer": Answer(500, "{}"), "carried_out": True},
+    {"operation": "delete", "times": 9, "answer": Answer(403, "{}")},
+    {"operation": "identity", "cut": "before"},
+)
+UGLY: Final = ("did not respond", "Traceback", "bug in the provider", "Unexpected error in")
+ACCESS_KEY_ID: Final = re.compile(r"CKIA\w{16}")
+
+
+class Chaos:
+    """One sequence.
+
+    Args:
+        workspace: Terraform.
+        crusoe: Crusoe.
+        seed: Decides everything.
+    """
+
+    def __init__(self, workspace: Workspace, crusoe: Crusoe, seed: int) -> None:
+        self.workspace = workspace
+        self.cloud = crusoe.simulator.cloud
+        self.faults = crusoe.simulator.faults
+        self.user = crusoe.user
+        self.random = random.Random(seed)  # noqa: S311 - to be repeatable
+        self.steps: list[str] = []
+        self.not_ours: set[str] = set()
+        self.named: set[str] = set()
+
+    def configuration(self) -> str:
+        """Return up to two tokens, at most one of them replaced before it is destroyed."""
+        blocks = []
+        for name in self.random.sample("abc", self.random.randint(0, 2)):
+            lines = [f'alias = "{name}{self.random.randint(1, 2)}"']
+            lines += self.random.choice(
+                [[], ['expires_after = "90d"'], ['expires_at = "2040-01-01T00:00:00Z"']]
+            )
+            if self.random.random() < 0.3:
+                lines.append(f'rotate_when_changed = {{ n = "{self.random.randint(1, 2)}" }}')
+            lines.append('timeouts {\n    create = "2s"\n  }')
+            body = "".join(f"  {line}\n" for line in lines)
+            blocks.append(f'resource "crusoe_storage_token" "{name}" {{\n{body}}}\n')
+        return 'provider "crusoe" {\n  max_retries = 1\n}\n' + "".join(blocks)
+
+    # -- What can happen -----------------------------------------------------------------------
+
+    def configure(self) -> None:
+        self.workspace.write(self.configuration())
+        self.apply()
+
+    def apply(self) -> None:
+        self.note(self.workspace.apply())
+
+    def plan_and_apply(self) -> None:
+        plan = self.workspace.plan(out="p")
+        self.note(plan)
+        if plan.ok:
+            self.note(self.workspace.apply("p"))
+
+    def destroy(self) -> None:
+        self.note(self.workspace.destroy())
+
+    def taint(self) -> None:
+        if addresses := sorted(self.workspace.instances()):
+            self.workspace.run("taint", self.random.choice(addresses))
+
+    def fault(self) -> None:
+        self.faults.add(Fault(**self.random.choice(FAULTS)))
+        self.configure()
+
+    def lag(self) -> None:
+        self.cloud.list_lag = self.random.choice([0, 1, 2])
+
+    def remove_behind(self) -> None:
+        if keys := self.cloud.keys():
+            self.cloud.remove_key(self.random.choice(keys).key_uuid)
+
+    def add_behind(self) -> None:
+        if len(self.cloud.keys()) < 2:
+            key = self.cloud.add_key(self.user, alias="somebody's")
+            self.not_ours.add(key.access_key_id)
+
+    def interrupt(self) -> None:
+        """Interrupt or kill an apply when its first writing request arrives, if one does."""
+        self.workspace.write(self.configuration())
+        operation = self.random.choice(["create", "delete"])
+        held = self.faults.add(Fault(operation, hold=self.random.choice(["before", "after"])))  # type: ignore[arg-type]  # one of them
+        running = self.workspace.start("apply", "-json", "-auto-approve")
+        while not running.has_ended and not held.arrived.wait(0.1):
+            pass
+        plugins = self.workspace.plugin_processes()
+        if held.arrived.is_set():
+            end = self.random.choice([Running.interrupt, Running.terminate, Running.kill])
+            end(running)
+        held.release()
+        self.note(running.wait())
+        _, left = psutil.wait_procs(plugins, timeout=EXIT_SECONDS)
+        assert not left
+        (self.workspace.folder / ".terraform.tfstate.lock.info").unlink(missing_ok=True)
+
+    # -- What has to hold ----------------------------------------------------------------------
+
+    def note(self, result: Result) -> None:
+        """Look at an output, and remember the keys that its errors name."""
+        for ugly in UGLY:
+            assert ugly not in result.text, result.report()
+        keys = self.cloud.keys()
+        for key in keys:
+            assert key.secret_key not in result.text
+        for error in result.errors:
+            self.named |= set(ACCESS_KEY_ID.findall(error.detail))
+
+    def check(self) -> None:
+        """Check what holds at any time."""
+        listed = self.cloud.keys()
+        keys = {key.access_key_id: key for key in listed}
+        state = self.workspace.state() or {"resources": []}
+        stored = [
+            instance
+            for resource in state["resources"]
+            for instance in resource["instances"]
+            if resource["type"] == "crusoe_storage_token"
+        ]
+        known = {instance["attributes"]["access_key_id"] for instance in stored}
+        assert len(keys) <= 2
+        assert set(keys) <= known | self.not_ours | self.named
+        for instance in stored:
+            attributes = instance["attributes"]
+            key = keys.get(attributes["access_key_id"])
+            if key and instance.get("status") != "tainted" and "deposed" not in instance:
+                assert attributes["secret_key"] == key.secret_key
+
+    def settle(self) -> None:
+        """Check that a quiet apply sets everything right, and the plan after it is empty."""
+        self.faults.clear()
+        self.cloud.show_all_keys()
+        keys = self.cloud.keys()
+        for key in keys:
+            if key.access_key_id in self.not_ours | self.named:
+                self.cloud.remove_key(key.key_uuid)
+        self.note(self.workspace.apply().succeeded())
+        assert self.workspace.plan().succeeded().actions == {}
+        self.check()
+        self.workspace.destroy().succeeded()
+        assert self.cloud.keys() == []
+
+    def run(self, steps: int) -> None:
+        """Run a sequence of so many steps."""
+        actions = [
+            *(self.configure, self.configure, self.apply, self.plan_and_apply, self.destroy),
+            *(self.taint, self.fault, self.fault, self.fault, self.lag),
+            *(self.remove_behind, self.add_behind, self.interrupt, self.interrupt),
+        ]
+        for _ in range(steps):
+            action = self.random.choice(actions)
+            self.steps.append(action.__name__)
+            action()
+            self.check()
+        self.settle()
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEQUENCES))
+def test_whatever_happens_no_key_is_lost(workspace: Workspace, crusoe: Crusoe, seed: int) -> None:
+    """Applies, faults, interruptions, taints, and keys that come and go behind our back."""
+    chaos = Chaos(workspace, crusoe, seed)
+
+    try:
+        chaos.run(STEPS)
+    except AssertionError as error:
+        error.add_note(f"seed {seed}: {', '.join(chaos.steps)}")
+        raise
