@@ -1,5 +1,6 @@
 """The HTTP interface of the simulated API: routing, signatures, faults, the log."""
 
+import contextlib
 import errno
 import json
 import logging
@@ -107,6 +108,7 @@ class Api:
         faults: What is to go wrong.
         latency: Seconds that every request takes at least.
         window: How far a timestamp may be from the server's time.
+        wait: Lets that many seconds pass.
     """
 
     def __init__(
@@ -116,11 +118,13 @@ class Api:
         *,
         latency: float = 0.0,
         window: timedelta = timedelta(minutes=5),
+        wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self.cloud = cloud
         self.faults = faults
         self.latency = latency
         self.window = window
+        self._wait = wait
         self.requests = RequestLog()
         self.observers: list[Observer] = []
 
@@ -142,7 +146,7 @@ class Api:
             outcome.operation, arguments = _ROUTES.bind_to_environ(request.environ).match()
         except HTTPException:
             return _error(NotFound())
-        time.sleep(self.latency)
+        self._wait(self.latency)
         fault = self.faults.strike(outcome.operation) or Fault()
         self._before(request, fault)
         if fault.answer and not fault.carried_out:
@@ -155,24 +159,24 @@ class Api:
     def _before(self, request: Request, fault: Fault) -> None:
         if fault.hold == "before":
             _hold(fault)
-        time.sleep(fault.delay_before)
+        self._wait(fault.delay_before)
         if fault.cut == "before":
             _cut(request)
 
     def _after(self, request: Request, fault: Fault, response: Response) -> Response:
         if fault.hold == "after":
             _hold(fault)
-        time.sleep(fault.delay_after)
+        self._wait(fault.delay_after)
         if fault.cut == "after":
             _cut(request)
         if fault.cut == "within":
             _send_half(request, response)
         if fault.answer:
             return _stand_in(fault.answer)
-        if fault.patch:
+        if fault.patch and response.is_json:
             document = response.get_json() | fault.patch
             kept = {name: value for name, value in document.items() if value is not None}
-            return _json(kept)
+            return _json(kept, response.status_code)
         return response
 
     def _carry_out(
@@ -291,7 +295,7 @@ def _error(failure: ApiFailure) -> Response:
 
 def _stand_in(answer: Answer) -> Response:
     response = Response(answer.body, status=answer.status, content_type=answer.content_type)
-    response.headers.extend(dict(answer.headers))
+    response.headers.update(answer.headers)
     return response
 
 
@@ -302,7 +306,8 @@ def _hold(fault: Fault) -> None:
 
 def _cut(request: Request) -> None:
     connection: socket.socket = request.environ[SOCKET]
-    connection.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):  # the client may have gone first
+        connection.shutdown(socket.SHUT_RDWR)
     raise CutConnectionError
 
 

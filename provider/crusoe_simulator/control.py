@@ -28,11 +28,12 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from crusoe_simulator.api import Api, StartResponse
-from crusoe_simulator.faults import OPERATIONS, Answer, Fault
+from crusoe_simulator.faults import Answer, Fault
 from crusoe_simulator.state import Key, User
 
 PREFIX: Final = "/_simulator"
-_LONG_POLL_SECONDS: Final = 60.0
+_LONG_POLLS: Final = 1200
+_POLL_SECONDS: Final = 0.05
 
 _ROUTES: Final = Map(
     [
@@ -68,11 +69,11 @@ class Control:
         try:
             endpoint, arguments = _ROUTES.bind_to_environ(environ).match()
             handler: Callable[..., Any] = getattr(self, f"_{endpoint}")
-            body = json.loads(request.get_data() or b"{}")
+            body = _object(request)
             document = handler(body, **arguments)
         except http.HTTPException as error:
             return error.get_response(environ)(environ, start_response)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
             response = _json({"error": repr(error)}, HTTPStatus.BAD_REQUEST)
             return response(environ, start_response)
         return _json(document or {})(environ, start_response)
@@ -100,16 +101,18 @@ class Control:
     def _add_fault(self, body: Any) -> Any:
         if (answer := body.get("answer")) is not None:
             body["answer"] = Answer(**answer)
-        fault = Fault(**body)
-        if fault.operation not in OPERATIONS:
-            raise ValueError(f"operation must be one of {', '.join(OPERATIONS)}")
-        return {"id": self._api.faults.add(fault).id}
+        return {"id": self._api.faults.add(Fault(**body)).id}
 
     def _clear_faults(self, _body: Any) -> None:
         self._api.faults.clear()
 
     def _wait_arrived(self, _body: Any, fault_id: str) -> Any:
-        return {"arrived": self._fault(fault_id).arrived.wait(_LONG_POLL_SECONDS)}
+        fault = self._fault(fault_id)
+        # In small steps, so that the end of all faults, as when the server stops, ends this too.
+        for _ in range(_LONG_POLLS):
+            if fault.arrived.wait(_POLL_SECONDS) or not self._api.faults.find(fault_id):
+                break
+        return {"arrived": fault.arrived.is_set()}
 
     def _release(self, _body: Any, fault_id: str) -> None:
         self._fault(fault_id).release()
@@ -134,6 +137,13 @@ class Control:
         if not users:
             raise ValueError("no such user")
         return users[0]
+
+
+def _object(request: Request) -> dict[str, Any]:
+    body = json.loads(request.get_data() or b"{}")
+    if not isinstance(body, dict):
+        raise TypeError("the body must be a JSON object")
+    return body
 
 
 def _public(key: Key) -> dict[str, str]:

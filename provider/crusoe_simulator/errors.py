@@ -45,10 +45,3 @@ class NotFound(ApiFailure):
 
     status = HTTPStatus.NOT_FOUND
     message = "not_found"
-
-
-class ServerFault(ApiFailure):
-    """500."""
-
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    message = "internal_error"

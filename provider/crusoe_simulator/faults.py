@@ -4,11 +4,11 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Literal, get_args
 
 Operation = Literal["list", "create", "delete", "organizations", "identity", "*"]
-OPERATIONS: Final = ("list", "create", "delete", "organizations", "identity", "*")
 Cut = Literal["before", "after", "within"]
+Hold = Literal["before", "after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,21 @@ class Fault:
     cut: Cut | None = None
     delay_before: float = 0.0
     delay_after: float = 0.0
-    hold: Literal["before", "after"] | None = None
+    hold: Hold | None = None
     patch: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    arrived: threading.Event = field(default_factory=threading.Event, repr=False)
-    released: threading.Event = field(default_factory=threading.Event, repr=False)
+    arrived: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+    released: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what could never strike, or would change nothing: faults come over HTTP too.
+
+        Raises:
+            ValueError: There is no such operation, cut or hold.
+        """
+        _check("operation", self.operation, get_args(Operation))
+        _check("cut", self.cut, (None, *get_args(Cut)))
+        _check("hold", self.hold, (None, *get_args(Hold)))
 
     def wait_arrived(self, timeout: float = 30.0) -> None:
         """Return when a request has reached the point where it is held.
@@ -109,3 +119,8 @@ class Faults:
                     fault.times -= 1
                 return fault
         return None
+
+
+def _check(name: str, given: str | None, allowed: tuple[str | None, ...]) -> None:
+    if given not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}")

@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,9 +16,7 @@ from crusoe_simulator.api import BASE_PATH, SOCKET, Api
 from crusoe_simulator.faults import Faults
 from crusoe_simulator.state import Clock, Cloud, ListScope
 
-_LOOPBACK = "127.0.0.1"
-
-
+_LOOPBACK: Final = "127.0.0.1"
 # Requests may be held, so there must be more threads than any test has requests under way.
 _THREADS: Final = 80
 
@@ -58,6 +57,7 @@ class Simulator:
         list_scope: ListScope = "organization",
         latency: float = 0.0,
         file: Path | None = None,
+        wait: Callable[[float], object] | None = None,
     ) -> None:
         """Prepare the server.
 
@@ -68,10 +68,14 @@ class Simulator:
             list_scope: Whose keys a list shows.
             latency: Seconds that every request takes at least.
             file: Where to keep the state, if it is to survive.
+            wait: Lets the seconds of latency and delays pass; if `None` they really do, until
+                `stop` at the latest.
         """
         self.cloud = Cloud(clock=clock, key_limit=key_limit, list_scope=list_scope, file=file)
         self.faults = Faults()
-        self.api = Api(self.cloud, self.faults, latency=latency)
+        self._ending = threading.Event()
+        wait = wait or self._ending.wait
+        self.api = Api(self.cloud, self.faults, latency=latency, wait=wait)
         application = DispatcherMiddleware(self.api, {control.PREFIX: control.Control(self.api)})
         self._server = _Server((_LOOPBACK, port), application, numthreads=_THREADS)
         self._server.gateway = _Gateway
@@ -100,7 +104,8 @@ class Simulator:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and let go whatever is held."""
+        """End, and let go whatever is held or delayed."""
+        self._ending.set()
         self.faults.clear()
         self._server.stop()
         self._thread.join()

@@ -49,7 +49,7 @@ def authenticate(
     header = _HEADER.fullmatch(authorization)
     if not header or not _TIMESTAMP.fullmatch(timestamp):
         raise Unauthenticated
-    if abs(datetime.fromisoformat(timestamp) - now) > window:
+    if abs(_moment(timestamp) - now) > window:
         raise Unauthenticated
     canonical = _canonical(query)
     user = find_user(header[1])
@@ -63,6 +63,13 @@ def authenticate(
     if user is None or not matches or canonical != query:
         raise Unauthenticated
     return user
+
+
+def _moment(timestamp: str) -> datetime:
+    try:
+        return datetime.fromisoformat(timestamp)
+    except ValueError:  # such as a thirteenth month
+        raise Unauthenticated from None
 
 
 def _canonical(query: bytes) -> bytes:

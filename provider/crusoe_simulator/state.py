@@ -206,7 +206,7 @@ class Cloud:
         with self._changing():
             own = [k for k in self.keys(user) if k.organization_id == organization_id]
             if len(own) >= self.key_limit:
-                raise BadRequest("bad_request")
+                raise BadRequest
             key = self._new_key(user, organization_id, alias, expire_at)
             self._keys[key.key_uuid] = key
             self._hidden[key.key_uuid] = self.list_lag
@@ -332,8 +332,9 @@ def _normalised(expire_at: str) -> str:
     """Return an expiry as the server stores it: UTC, whole seconds."""
     try:
         moment = datetime.fromisoformat(expire_at)
-    except ValueError:
+        in_utc = moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter for a year that UTC moves out of range
         raise BadRequest("expire_at is no RFC 3339 date and time") from None
     if moment.tzinfo is None:
         raise BadRequest("expire_at has no zone")
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return in_utc.isoformat(timespec="seconds").replace("+00:00", "Z")

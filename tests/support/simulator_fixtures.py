@@ -38,6 +38,11 @@ class Crusoe:
             "CRUSOE_SECRET_KEY": user.secret_key,
         }
 
+    @property
+    def keys_path(self) -> str:
+        """The path of the organization's keys, below the API's base path."""
+        return f"/organizations/{self.organization.id}/storage/s3/keys"
+
     def aliases(self) -> list[str]:
         """Return the aliases of all keys there are, sorted."""
         keys = self.simulator.cloud.keys()

@@ -1,0 +1,135 @@
+"""The simulator as a program, and what it keeps from one run to the next."""
+
+import json
+import os
+import shlex
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from crusoe_simulator.server import Simulator
+from crusoe_simulator.state import Cloud
+from support.signed_requests import send
+
+COMMAND = [sys.executable, "-m", "crusoe_simulator"]
+# A fraction of how long any hold, delay or long poll may last.
+PROMPTLY = 10.0
+
+
+@contextmanager
+def running(*options: str) -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(
+        [*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def first_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout
+    return process.stdout.readline()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_when_it_is_ready_and_ends_on_a_signal(number: signal.Signals) -> None:
+    with running() as process:
+        ready = json.loads(first_line(process))
+
+        process.send_signal(number)
+
+        assert process.wait(PROMPTLY) == 0
+    assert set(ready) == {"endpoint", "access_key_id", "secret_key", "control"}
+
+
+def test_it_listens_on_loopback_only() -> None:
+    with running() as process:
+        ready = json.loads(first_line(process))
+        connections = psutil.Process(process.pid).net_connections(kind="inet")
+
+    listening = [c.laddr for c in connections if c.status == psutil.CONN_LISTEN]
+    assert [(ip, port) for ip, port in listening] == [
+        ("127.0.0.1", urlsplit(ready["endpoint"]).port)
+    ]
+
+
+def test_it_prints_exports_for_a_shell() -> None:
+    with running("--print-exports") as process:
+        assignments = [shlex.split(first_line(process)) for _ in range(3)]
+
+    assert [words[0] for words in assignments] == ["export"] * 3
+    exports = dict(words[1].split("=", 1) for words in assignments)
+    assert set(exports) == {
+        "CRUSOE_API_ENDPOINT",
+        "CRUSOE_ACCESS_KEY_ID",
+        "CRUSOE_SECRET_KEY",
+    }
+    assert exports["CRUSOE_API_ENDPOINT"].startswith("http://127.0.0.1:")
+
+
+def test_it_explains_itself() -> None:
+    """The options, and every path of the control interface."""
+    shown = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
+
+    assert "--list-scope" in shown
+    assert "POST   /_simulator/clock" in shown
+
+
+def test_a_second_run_goes_on_where_the_first_has_ended(tmp_path: Path) -> None:
+    """With the same credentials, which is what makes a state file of Terraform go on too."""
+    file = str(tmp_path / "state.json")
+    runs: list[dict[str, Any]] = []
+    for _ in range(2):
+        with running("--state", file, "--user", "dev@x") as process:
+            runs.append(json.loads(first_line(process)))
+            process.terminate()
+            process.wait(PROMPTLY)
+
+    first, second = runs
+    assert first["access_key_id"] == second["access_key_id"]
+    assert first["secret_key"] == second["secret_key"]
+
+
+def test_keys_survive_a_restart_of_the_server(tmp_path: Path) -> None:
+    """Created and deleted ones, as the API shows them."""
+    file = tmp_path / "state.json"
+    with Simulator(file=file) as before:
+        organization = before.cloud.add_organization("acme")
+        user = before.cloud.add_user("dev@x", organization)
+        path = f"/organizations/{organization.id}/storage/s3/keys"
+        made = [send(before, user, "POST", path, {"alias": a}).document for a in ("a", "b")]
+        send(before, user, "DELETE", f"{path}/{made[0]['access_key_id']}")
+        listed = send(before, user, "GET", path).document
+
+    with Simulator(file=file) as after:
+        assert send(after, user, "GET", path).document == listed
+    assert [item["alias"] for item in listed["items"]] == ["b"]
+
+
+def test_the_state_is_in_one_private_file(tmp_path: Path) -> None:
+    """It holds secrets, so it is private whatever the umask, and no other file is left behind."""
+    file = tmp_path / "state.json"
+    mask = os.umask(0)
+    try:
+        first = Cloud(file=file)
+        user = first.add_user("dev@x", first.add_organization("acme"))
+        key = first.add_key(user, alias="kept")
+    finally:
+        os.umask(mask)
+
+    second = Cloud(file=file)
+
+    assert (second.keys(), second.users) == ([key], [user])
+    assert second.organizations == first.organizations
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [file]
