@@ -350,6 +350,51 @@ def test_a_token_that_is_loaded_late_and_removed_counts_as_freed(
     assert crusoe.aliases() == ["a", "c"]
 
 
+def test_a_new_token_that_is_planned_first_does_not_hold_up_the_rest(full: Workspace) -> None:
+    """With one operation at a time nothing can be learnt while a plan waits, so it does not.
+
+    Which token Terraform plans first is its own choice, and another one each time.
+    """
+    full.write(token("a") + token("c"))
+
+    plans = [full.plan("-parallelism=1") for _ in range(6)]
+
+    assert [plan.errors for plan in plans] == [()] * 6
+
+
+def test_many_users_at_the_limit_do_not_hold_up_each_other(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """Each makes room for two others; there are more of them than Terraform runs at once."""
+    cloud = crusoe.simulator.cloud
+    users = [cloud.add_user(f"user{n}@acme.example", crusoe.organization) for n in range(6)]
+    blocks = "".join(
+        f"""
+        provider "crusoe" {{
+          alias         = "u{n}"
+          access_key_id = "{user.access_key_id}"
+          secret_key    = "{user.secret_key}"
+        }}
+        """
+        for n, user in enumerate(users)
+    )
+
+    def tokens(name: str) -> str:
+        return "".join(
+            f'resource "crusoe_storage_token" "{name}{n}" {{\n'
+            f"  provider = crusoe.u{n}\n  count = 2\n}}\n"
+            for n in range(len(users))
+        )
+
+    workspace.write(blocks + tokens("old"))
+    workspace.apply().succeeded()
+    workspace.write(blocks + tokens("new"))
+
+    plan = workspace.plan("-parallelism=3").succeeded()
+
+    assert sorted(plan.actions.values()) == ["create"] * 12 + ["delete"] * 12
+
+
 # -- Applies ---------------------------------------------------------------------------------------
 
 

@@ -122,15 +122,24 @@ def test_commands_that_need_no_note(
         ({"TF_CLI_ARGS_plan": "-parallelism=5"}, 10),
     ],
 )
-def test_parallelism_may_come_from_the_environment(environ: dict[str, str], expected: int) -> None:
-    """As Terraform takes it."""
-    assert TerraformProcess(os.getpid(), environ).parallelism() == expected
+def test_parallelism_may_come_from_the_environment(
+    tmp_path: Path, environ: dict[str, str], expected: int
+) -> None:
+    """As Terraform takes it, for the command that it runs."""
+    with terraform(tmp_path, "apply") as pid:
+        assert TerraformProcess(pid, environ).parallelism() == expected
+
+
+def test_parallelism_of_the_command_line_goes_before_the_environment(tmp_path: Path) -> None:
+    """Also for Terraform."""
+    with terraform(tmp_path, "plan", "-parallelism=1") as pid:
+        assert TerraformProcess(pid, {"TF_CLI_ARGS_plan": "-parallelism=5"}).parallelism() == 1
 
 
 def test_other_plugins_are_other_children(tmp_path: Path) -> None:
     """This process is the parent here."""
     with terraform(tmp_path, "plan"):
-        assert TerraformProcess(os.getpid()).has_other_plugins() is True
+        assert TerraformProcess(os.getpid()).other_plugins() > 0
 
 
 def test_without_other_plugins_there_is_this_process_alone(tmp_path: Path) -> None:
@@ -138,7 +147,7 @@ def test_without_other_plugins_there_is_this_process_alone(tmp_path: Path) -> No
     program = (
         "import os\n"
         "from crusoe_provider.host.terraform_process import TerraformProcess\n"
-        "print(TerraformProcess(os.getppid()).has_other_plugins())"
+        "print(TerraformProcess(os.getppid()).other_plugins())"
     )
     shell = f"{sys.executable} -c '{program}'; exit"
 
@@ -146,7 +155,7 @@ def test_without_other_plugins_there_is_this_process_alone(tmp_path: Path) -> No
         ["sh", "-c", shell], capture_output=True, text=True, cwd=tmp_path, check=True
     )
 
-    assert done.stdout == "False\n"
+    assert done.stdout == "0\n"
 
 
 def test_a_process_that_is_gone_is_no_obstacle(tmp_path: Path) -> None:
@@ -158,5 +167,5 @@ def test_a_process_that_is_gone_is_no_obstacle(tmp_path: Path) -> None:
     assert gone.may_be_applying() is True
     assert gone.applies_saved_plan() is False
     assert gone.parallelism() == 10
-    assert gone.has_other_plugins() is True
+    assert gone.other_plugins() == 0
     gone.forget_reliance()

@@ -24,9 +24,10 @@ class Activity:
     ) -> None:
         self._stop = stop
         self._monotonic = monotonic
-        self._news = threading.Condition()
+        self._news = threading.Condition()  # of a lock that its holder may take again
         self._calls = 0
         self._waiting = 0
+        self._deciding = 0
         self._last_news = monotonic()
 
     @contextmanager
@@ -79,10 +80,20 @@ class Activity:
         themselves do not count. A stop ends it early. Returns what `done` said last.
         """
         self._change(-1)
+        with self._news:
+            self._deciding += 1
         try:
             return self._wait(done, lambda: math.inf if self._calls else self._last_news + quiet())
         finally:
+            with self._news:
+                self._deciding -= 1
             self._change(+1)
+
+    @property
+    def deciders(self) -> int:
+        """How many calls wait for quiet."""
+        with self._news:
+            return self._deciding
 
     def _wait(self, done: Callable[[], bool], ends: Callable[[], float]) -> bool:
         with self._news:

@@ -32,6 +32,8 @@ _QUIET_SECONDS: Final = 0.4
 # Terraform's own data source, terraform_remote_state.
 _PATIENCE_SECONDS: Final = 2.0
 _PATIENCE_WITH_OTHERS_SECONDS: Final = 10.0
+# Longer than a slow deletion of a neighbour takes.
+_PATIENCE_WITH_OTHERS_APPLYING_SECONDS: Final = 45.0
 # How often the list is read while a creation waits for a slot that another process may free.
 _LIST_SECONDS: Final = 2.0
 # A list older than this says too little about what existed before a creation.
@@ -129,9 +131,10 @@ class KeySlots:
         if fits or self._terraform.may_be_applying():
             return None
         self._activity.wait_for_quiet(self._verdict_is_final, self._quiet_seconds)
+        blind = self._may_block_terraform()
         with self._lock:
             reported = self._refused or self._deciding > 0
-            return None if reported else self._shortage()
+            return None if reported else self._shortage(blind=blind)
 
     def freed(self, access_key_id: str) -> None:
         """The plan deletes this key."""
@@ -175,11 +178,12 @@ class KeySlots:
         decided = has_room or self._terraform.may_be_applying()
         if not decided:
             self._activity.wait_for_quiet(self._verdict_is_final, self._quiet_seconds)
+        blind = not decided and self._may_block_terraform()
         with self._lock:
             self._deciding -= 1
             if decided:
                 return None
-            shortage = self._shortage()
+            shortage = self._shortage(blind=blind)
             self._refused = self._refused or shortage is not None
         if shortage is None:
             self._terraform.note_reliance()
@@ -273,20 +277,22 @@ class KeySlots:
                 self._has_room, min(_LIST_SECONDS, ends - self._monotonic())
             ):
                 self._list(fresh=True)
-                blocked = not self._has_room() and self._nothing_else_can_run()
+                waited = self._monotonic() - started
+                blocked = not self._has_room() and self._nothing_else_can_run(waited)
                 if self._stop.is_set() or blocked or self._monotonic() >= ends:
                     raise self._gave_up(started, blocked=blocked)
 
-    def _nothing_else_can_run(self) -> bool:
+    def _nothing_else_can_run(self, waited: float) -> bool:
         """Say whether a deletion of this apply, if there is one to come, could not begin.
 
         Terraform runs so many operations at a time (-parallelism) and in any order. When all of
-        them are creations that wait here, one has to make way.
+        them are creations that wait here, one has to make way; and after a while also when other
+        plugins, those of other provider blocks for instance, may hold the rest.
         """
-        return (
-            self._activity.waiters >= self._terraform.parallelism()
-            and self._terraform.may_be_applying()
-        )
+        waiting = self._activity.waiters
+        if waited >= _PATIENCE_WITH_OTHERS_APPLYING_SECONDS:
+            waiting += self._terraform.other_plugins()
+        return waiting >= self._terraform.parallelism() and self._terraform.may_be_applying()
 
     def _gave_up(self, started: float, *, blocked: bool = False) -> Exception:
         if self._stop.is_set():
@@ -325,12 +331,25 @@ class KeySlots:
             verdict = self._budget.verdict()
         if verdict.fits:
             return _QUIET_SECONDS
-        others = self._terraform.has_other_plugins()
+        if self._may_block_terraform():
+            return 0.0
+        others = self._terraform.other_plugins()
         return _PATIENCE_WITH_OTHERS_SECONDS if others else _PATIENCE_SECONDS
 
-    def _shortage(self) -> Shortage | None:
+    def _may_block_terraform(self) -> bool:
+        """Say whether the calls that wait here may be all that Terraform runs at a time.
+
+        Then no news can come before one of them returns. Other plugins may hold calls up as well.
+        """
+        waiting = max(self._activity.deciders, 1) + self._terraform.other_plugins()
+        return waiting >= self._terraform.parallelism()
+
+    def _shortage(self, *, blind: bool) -> Shortage | None:
+        """Return the shortage; if `blind`, only one that no key not yet seen can turn round."""
         verdict = self._budget.verdict()
-        return None if verdict.fits else self._describe(verdict)
+        if verdict.fits or (blind and not verdict.hopeless):
+            return None
+        return self._describe(verdict)
 
     def _describe(self, verdict: Verdict) -> Shortage:
         existing = self._budget.existing

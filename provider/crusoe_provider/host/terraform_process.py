@@ -104,6 +104,7 @@ class TerraformProcess:
         self._folder = folder or Path(tempfile.gettempdir())
         self._label = label
         self._applying: bool | None = None
+        self._others = 0
 
     def with_label(self, *parts: str | None) -> "TerraformProcess":
         """Return the same process, with notes of its own for what `parts` name."""
@@ -113,14 +114,16 @@ class TerraformProcess:
         return TerraformProcess(self._pid, self._environ, folder=self._folder, label=label)
 
     def parallelism(self) -> int:
-        """Return how many operations an apply carries out at a time."""
+        """Return how many operations Terraform carries out at a time."""
         import shlex  # noqa: PLC0415 - see above
 
+        command = _command_of(self._pid)
+        name = next((word for word in command[1:] if not word.startswith("-")), "apply")
         arguments = " ".join(
             [
                 *shlex.split(self._environ.get("TF_CLI_ARGS", "")),
-                *shlex.split(self._environ.get("TF_CLI_ARGS_apply", "")),
-                *_command_of(self._pid),
+                *shlex.split(self._environ.get(f"TF_CLI_ARGS_{name}", "")),
+                *command,
             ]
         )
         given = _PARALLELISM.findall(arguments.replace("parallelism ", "parallelism="))
@@ -140,10 +143,14 @@ class TerraformProcess:
                 self._applying = phase is not Phase.PLANS
         return self._applying
 
-    def has_other_plugins(self) -> bool:
-        """Say whether Terraform runs other processes beside this one now; true if unknown."""
-        children = _children_of(self._pid)
-        return not children or bool(children - {os.getpid()})
+    def other_plugins(self) -> int:
+        """Return how many other processes Terraform has been seen to run beside this one at a time.
+
+        One that has ended counts: what waited for it may not have come yet.
+        """
+        now = len(_children_of(self._pid) - {os.getpid()})
+        self._others = max(self._others, now)
+        return self._others
 
     def applies_saved_plan(self) -> bool:
         """Say whether this is certainly the apply of a plan that was made by another command."""
