@@ -5,27 +5,19 @@ The demonstration and the acceptance tests both start the real Terraform with it
 
 import json
 import os
-import platform
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-SOURCE: Final = "crusoe-community/crusoe"
+from crusoe_provider import installation
+
+SOURCE: Final = installation.SOURCE
+PLUGIN_NAME: Final = installation.NAME
 SOURCE_WITH_HOST: Final = f"registry.terraform.io/{SOURCE}"
-PLUGIN_NAME: Final = "terraform-provider-crusoe"
 
 # What a program needs to run at all. All else is left out, settings for Terraform (TF_*), the
 # plugin (CRUSOE_*) and Python (PYTHON*) above all.
 _INHERITED: Final = ("PATH", "TMPDIR", "LANG", "LC_ALL")
-
-_MACHINES: Final = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-
-
-def terraform_platform() -> str:
-    """Return this machine's platform as Terraform writes it, such as `linux_amd64`."""
-    machine = platform.machine().lower()
-    return f"{sys.platform}_{_MACHINES.get(machine, machine)}"
 
 
 def environment(home: Path, cli_configuration: Path) -> dict[str, str]:
@@ -54,7 +46,7 @@ def install_into_mirror(mirror: Path, executable: Path, version: str) -> Path:
     Returns:
         The plugin's path within the mirror.
     """
-    folder = mirror / SOURCE_WITH_HOST / version / terraform_platform()
+    folder = mirror / SOURCE_WITH_HOST / version / installation.terraform_platform()
     folder.mkdir(parents=True)
     plugin = folder / f"{PLUGIN_NAME}_v{version}"
     plugin.symlink_to(executable)

@@ -3,10 +3,9 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from crusoe_provider.host import quick_start
-from crusoe_provider.version import __version__
 
 if TYPE_CHECKING:
     import threading
@@ -14,45 +13,16 @@ if TYPE_CHECKING:
 
     from crusoe_provider.elements.provider import CrusoeProvider
 
-_USAGE: Final = f"""\
-terraform-provider-crusoe {__version__}
-
-This is a Terraform plugin: Terraform starts it, people do not. To use it, tell Terraform where it
-is, in the CLI configuration (~/.terraformrc, or the file that TF_CLI_CONFIG_FILE names):
-
-  provider_installation {{
-    dev_overrides {{
-      "crusoe-community/crusoe" = "{{folder}}"
-    }}
-    direct {{}}
-  }}
-
-and require it in the configuration:
-
-  terraform {{
-    required_providers {{
-      crusoe = {{
-        source = "crusoe-community/crusoe"
-      }}
-    }}
-  }}
-
-Options:
-  --version   print the version
-  --help      print this text
-"""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve Terraform, or tell a person what this program is; return the exit code."""
-    match list(sys.argv[1:] if arguments is None else arguments):
-        case ["--version"]:
-            print(f"terraform-provider-crusoe {__version__}")
-            return 0
-        case ["--help" | "-h"]:
-            print(_usage())
-            return 0
-    return _serve()
+    """Serve Terraform, or do what a person asks for; return the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments:
+        return _serve()
+    # Not before: it is no business of Terraform's, who waits for the handshake.
+    from crusoe_provider.command_line import run  # noqa: PLC0415
+
+    return run(arguments)
 
 
 def _serve() -> int:
@@ -62,7 +32,7 @@ def _serve() -> int:
     # grpc reads it while it is imported: only its errors belong into Terraform's log.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     quick_start.begin()
-    # Not before: --version and --help need nothing of it.
+    # Not before: the command line needs nothing of it.
     from crusoe_provider.host.serve import (  # noqa: PLC0415
         NotStartedByTerraformError,
         serve,
@@ -71,7 +41,9 @@ def _serve() -> int:
     try:
         serve(_new_provider)
     except NotStartedByTerraformError:
-        print(_usage(), file=sys.stderr)
+        from crusoe_provider.command_line import usage  # noqa: PLC0415 - see main
+
+        print(usage(), file=sys.stderr)
         return 1
     # Terraform waits for the end of this process. All is done, and taking the interpreter down in
     # good order would take longer than many a call.
@@ -94,10 +66,6 @@ def _home() -> "Path | None":
         return Path.home()
     except RuntimeError:  # neither HOME nor an entry in the password database
         return None
-
-
-def _usage() -> str:
-    return _USAGE.replace("{folder}", os.path.dirname(os.path.realpath(sys.argv[0])))  # noqa: PTH120
 
 
 if __name__ == "__main__":

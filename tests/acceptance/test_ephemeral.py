@@ -159,9 +159,9 @@ def test_whatever_ends_terraform_leaves_nothing(
         (workspace.folder / "begun").read_text()  # returns once the provisioner has begun
     plugins = workspace.plugin_processes()
     end(running)
-    if end is Running.interrupt:
-        running.wait_for_output("Interrupt received")
     if held:
+        if end is Running.interrupt:
+            running.wait_for_output("Interrupt received")
         held.release()
     running.wait()
     _, left = psutil.wait_procs(plugins, timeout=EXIT_SECONDS)

@@ -1,0 +1,196 @@
+"""What `terraform-provider-crusoe` does for people who start it by hand."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crusoe_provider.installation import (
+    HOSTS,
+    SOURCE,
+    blocking_configuration,
+    install,
+    terraform_platform,
+    uninstall,
+)
+from crusoe_provider.version import __version__
+from support.simulator_fixtures import PLUGIN, Crusoe
+from support.terraform import Workspace
+
+pytestmark = pytest.mark.acceptance
+
+TOKEN = 'resource "crusoe_storage_token" "t" { alias = "t" }\n'
+
+
+@pytest.fixture
+def bare(tmp_path: Path, crusoe: Crusoe) -> Iterator[Workspace]:
+    """A Terraform without CLI configuration and without the plugin."""
+    with Workspace(tmp_path, variables=crusoe.variables()) as workspace:
+        (tmp_path / "terraform.tfrc").write_text("")
+        yield workspace
+
+
+def command(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the executable as a person does, with the workspace's home folder."""
+    return subprocess.run(
+        [PLUGIN, *arguments],
+        env={"HOME": str(workspace.home), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def pasted(output: str) -> str:
+    """Return the block that a person would copy from the output."""
+    start = output.index("  terraform {")
+    return output[start : output.index("\n  }\n", start) + len("\n  }\n")]
+
+
+def test_install_makes_terraform_find_the_plugin(bare: Workspace, crusoe: Crusoe) -> None:
+    """Without a registry and without CLI configuration; and `uninstall` undoes it all."""
+    installed = command(bare, "install")
+    assert installed.returncode == 0, installed.stderr
+    bare.write(pasted(installed.stdout) + TOKEN)
+
+    bare.init().succeeded()
+    bare.apply().succeeded()
+
+    assert crusoe.aliases() == ["t"]
+    bare.destroy().succeeded()
+    undone = command(bare, "uninstall")
+    assert undone.stdout.startswith(f"Version {__version__} was removed")
+    assert list((bare.home / ".terraform.d" / "plugins").rglob("*crusoe*")) == []
+    assert "Failed to query available provider packages" in bare.init().stderr
+    assert command(bare, "uninstall").stdout.startswith("Nothing to undo")
+
+
+def test_install_takes_the_place_of_another_version(bare: Workspace) -> None:
+    """A newer version that stayed would be taken by the next `terraform init`."""
+    plugins = bare.home / ".terraform.d" / "plugins"
+    newer = install(plugins, "99.0.0")
+    assert command(bare, "install").returncode == 0
+
+    assert not newer.plugins[0].exists()
+    bare.write(f'terraform {{\nrequired_providers {{\ncrusoe = {{\nsource = "{SOURCE}"\n}}\n}}\n}}')
+    assert f"v{__version__}" in bare.init().succeeded().stdout
+    # And again over itself, which leaves the lock file valid.
+    again = command(bare, "install")
+    assert "was removed" not in again.stdout
+    bare.init().succeeded()
+    bare.validate().succeeded()
+
+
+def test_install_into_a_folder_prints_what_terraform_needs_to_know(
+    bare: Workspace, tmp_path: Path
+) -> None:
+    """The CLI configuration that is printed is the one that works."""
+    mirror = tmp_path / "some where"
+    installed = command(bare, "install", "--plugin-dir", str(mirror))
+    start = installed.stdout.index("  provider_installation {")
+    configuration = installed.stdout[start : installed.stdout.index("\nTo undo it", start)]
+    (tmp_path / "terraform.tfrc").write_text(configuration)
+    bare.write(pasted(installed.stdout) + TOKEN)
+
+    bare.init().succeeded()
+
+    assert bare.plan().actions == {"crusoe_storage_token.t": "create"}
+    assert (mirror / HOSTS[1] / SOURCE / __version__ / terraform_platform()).is_dir()
+    assert command(bare, "uninstall", "--plugin-dir", str(mirror)).returncode == 0
+    assert list(mirror.iterdir()) == []
+
+
+def test_the_installed_plugin_needs_nothing_of_the_environment(bare: Workspace) -> None:
+    """Neither `PYTHONPATH` nor modules in the working folder can get between."""
+    command(bare, "install")
+    bare.write(pasted(command(bare, "install").stdout) + TOKEN)
+    bare.write("raise SystemExit('wrong module')", name="grpc.py")
+    bare.variables |= {"PYTHONPATH": str(bare.folder), "PYTHONHOME": "/nowhere"}
+
+    bare.init().succeeded()
+
+    assert bare.plan().actions == {"crusoe_storage_token.t": "create"}
+
+
+def test_install_says_when_terraform_will_not_look(bare: Workspace) -> None:
+    """With a `provider_installation` block there is no implied local mirror."""
+    rc = bare.home / ".terraformrc"
+    rc.write_text("provider_installation {\n  direct {}\n}\n")
+
+    installed = command(bare, "install")
+
+    assert f"But {rc} has a provider_installation block" in installed.stdout
+    assert blocking_configuration(bare.home, None) == rc
+    assert blocking_configuration(bare.home, str(bare.home / "other")) is None
+
+
+def test_dev_override_is_a_configuration_that_works(bare: Workspace, tmp_path: Path) -> None:
+    """As printed, it runs the plugin in place."""
+    printed = command(bare, "dev-override").stdout.replace("direct {}", "")
+    (tmp_path / "terraform.tfrc").write_text(printed)
+    bare.write(f'terraform {{\nrequired_providers {{\ncrusoe = {{\nsource = "{SOURCE}"\n}}\n}}\n}}')
+    bare.write(TOKEN, name="token.tf")
+
+    assert bare.plan().actions == {"crusoe_storage_token.t": "create"}
+
+
+def test_what_cannot_be_done_is_said(bare: Workspace, tmp_path: Path) -> None:
+    """Without a traceback, and with an exit code that scripts notice."""
+    file = tmp_path / "file"
+    file.touch()
+
+    refused = command(bare, "install", "--plugin-dir", str(file))
+    unknown = command(bare, "instal")
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("terraform-provider-crusoe install: ")
+    assert "Traceback" not in refused.stderr
+    assert unknown.returncode == 2
+    assert "invalid choice" in unknown.stderr
+
+
+def test_started_by_hand_it_says_what_it_is(bare: Workspace) -> None:
+    """A person who starts the plugin is told how to use it; `--help` is no failure."""
+    started, helped, version = command(bare), command(bare, "--help"), command(bare, "--version")
+
+    assert started.returncode == 1
+    assert "This is a Terraform plugin" in started.stderr
+    assert helped.returncode == 0
+    for text in ("This is a Terraform plugin", "install", "uninstall", "dev-override"):
+        assert text in helped.stdout
+    assert version.stdout == f"terraform-provider-crusoe {__version__}\n"
+
+
+def test_a_long_path_still_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system takes no first line that is long or has blanks in the interpreter's path."""
+    python = tmp_path / ("long " * 30) / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(python))
+
+    (plugin, _) = install(tmp_path / "plugins", "0.0.1").plugins
+
+    shown = subprocess.run([plugin, "--version"], capture_output=True, text=True, check=True)
+    assert __version__ in shown.stdout
+    assert uninstall(tmp_path / "plugins") == ("0.0.1",)
+
+
+def test_removing_leaves_what_is_not_ours(tmp_path: Path) -> None:
+    """Packages of other providers, for other systems, and packed ones stay."""
+    folder = tmp_path / HOSTS[0]
+    others = [
+        folder / SOURCE / "1.0.0" / "plan9_mips" / "terraform-provider-crusoe_v1.0.0",
+        folder / SOURCE / "terraform-provider-crusoe_1.0.0_plan9_mips.zip",
+        folder / "hashicorp" / "null" / "1.0.0" / terraform_platform() / "x",
+    ]
+    for other in others:
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.touch()
+
+    install(tmp_path, "1.0.0")
+    assert uninstall(tmp_path) == ("1.0.0",)
+
+    assert all(other.exists() for other in others)
