@@ -5,13 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/pytest
+# The dependencies of releases.
+PINNED := tools/release-requirements.txt
 # How many tests run at a time.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo playground test unit protocol acceptance soak bench compare schema fmt lint \
-	types clean check-terraform
+.PHONY: help install demo playground test unit protocol acceptance soak bench compare release lock \
+	audit licences schema docs fmt lint types clean check-terraform
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,7 +40,7 @@ test: install ## Run every check and every test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory check-terraform
-	$(PYTEST) -n $(WORKERS)
+	$(PYTEST) -n $(WORKERS) --dist loadgroup
 
 unit: install ## Run the tests of single modules
 	$(PYTEST) tests/unit
@@ -47,7 +49,7 @@ protocol: install ## Run the tests of the plugin process, with a gRPC client in 
 	$(PYTEST) -n $(WORKERS) tests/protocol
 
 acceptance: install check-terraform ## Run the tests with the real Terraform
-	$(PYTEST) -n $(WORKERS) tests/acceptance
+	$(PYTEST) -n $(WORKERS) --dist loadgroup tests/acceptance
 
 soak: install check-terraform ## Run many random sequences of applies, faults and interruptions
 	CHAOS_SEQUENCES=$${CHAOS_SEQUENCES:-100} CHAOS_STEPS=$${CHAOS_STEPS:-12} \
@@ -58,6 +60,25 @@ bench: install check-terraform ## Measure how long users wait, beside other prov
 
 compare: install check-terraform ## Compare the plugin host with plain tf, fault by fault
 	PYTHONPATH=tests $(BIN)/python tools/compare_with_plain_tf.py
+
+release: install ## Build the packages of VERSION=x.y.z into dist, signed with GPG_KEY if that is set
+	@test -n "$(VERSION)" || { echo "Say which: make release VERSION=x.y.z" >&2; exit 1; }
+	$(PYTHON) -m venv --clear build/release
+	build/release/bin/python -m pip install --quiet --require-hashes -r $(PINNED)
+	PYTHONPATH=provider build/release/bin/python tools/release.py build $(VERSION)
+	PYTHONPATH=provider build/release/bin/python tools/release.py checksums $(VERSION) \
+	  $(if $(GPG_KEY),--gpg-key "$(GPG_KEY)")
+
+lock: install ## Pin the newest dependencies for releases, with their hashes
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" --extra release \
+	  --output-file $(PINNED) pyproject.toml
+
+audit: install ## Look the pinned dependencies up among the known vulnerabilities
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement $(PINNED)
+
+licences: install ## Print which software a release bundles, and under which licences
+	@$(BIN)/python tools/release.py licences
 
 schema: install check-terraform ## Write the provider's schema to schemas/, as Terraform shows it
 	$(BIN)/python tools/schema.py > schemas/provider-schema.json

@@ -1,0 +1,284 @@
+"""A release, from the package to a life cycle on a machine without Python."""
+
+import base64
+import hashlib
+import http.server
+import json
+import os
+import shutil
+import stat
+import subprocess
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import release as releasing
+from crusoe_provider.installation import NAME, SOURCE, terraform_platform
+from crusoe_provider.version import __version__
+from support.simulator_fixtures import Crusoe
+from support.terraform import Workspace
+from terraform_sandbox import SOURCE_WITH_HOST, mirror_configuration
+
+# One worker runs them all: the package is built once, and once more to compare.
+pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("release")]
+
+SIGNER = "release@crusoe-community.example"
+KEY_TYPE = ("rsa2048", "sign", "never")
+EPOCH = 1_700_000_000
+REQUIRED = f"""\
+terraform {{
+  required_providers {{
+    crusoe = {{
+      source  = "{SOURCE}"
+      version = "{__version__}"
+    }}
+  }}
+}}
+
+resource "crusoe_storage_token" "t" {{
+  alias = "t"
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A finished release.
+
+    Attributes:
+        package: The zip file for this platform.
+        sums: The checksums.
+        signature: Their signature.
+        public_key: The signing key, armoured.
+        key_id: Its ID.
+    """
+
+    package: Path
+    sums: Path
+    signature: Path
+    public_key: str
+    key_id: str
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    """A release, built as `make release` does, with the dependencies of the tests."""
+    missing = [tool for tool in ("gpg", "objdump") if shutil.which(tool) is None]
+    if missing and "CI" not in os.environ:
+        pytest.skip(f"Building a release needs {' and '.join(missing)}.")
+    folder = tmp_path_factory.mktemp("dist")
+    # Short: the agent's socket has to fit into a path.
+    home = tmp_path_factory.mktemp("g")
+    home.chmod(0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GNUPGHOME", str(home))
+        _gpg(*("--batch", "--passphrase", "", "--quick-gen-key", f"<{SIGNER}>"), *KEY_TYPE)
+        package = releasing.build(folder, EPOCH)
+        _, sums, signature = releasing.checksums(folder, SIGNER)
+        listed = _gpg("--list-keys", "--with-colons")
+        key_id = next(line.split(":")[4] for line in listed.splitlines() if line.startswith("pub"))
+        yield Release(package, sums, signature, _gpg("--armor", "--export", key_id), key_id)
+        subprocess.run(["gpgconf", "--kill", "all"], check=True)
+
+
+def _gpg(*arguments: str) -> str:
+    done = subprocess.run(["gpg", *arguments], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+@pytest.fixture
+def bare(tmp_path: Path, crusoe: Crusoe) -> Iterator[Workspace]:
+    """A Terraform on a machine that has no Python: nothing on the path but Terraform."""
+    terraform = shutil.which("terraform")
+    assert terraform
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "terraform").symlink_to(terraform)
+    variables = crusoe.variables() | {"PATH": str(folder)}
+    with Workspace(tmp_path, variables=variables) as workspace:
+        workspace.write(REQUIRED)
+        yield workspace
+
+
+def unpack(release: Release, folder: Path) -> None:
+    """Unpack the package as `unzip` does, permissions included."""
+    with zipfile.ZipFile(release.package) as archive:
+        for entry in archive.infolist():
+            path = Path(archive.extract(entry, folder))
+            path.chmod(stat.S_IMODE(entry.external_attr >> 16))
+
+
+def package_hash(release: Release) -> str:
+    """Return the package's `h1:` hash, as Go modules and Terraform compute it."""
+    with zipfile.ZipFile(release.package) as archive:
+        lines = [
+            f"{hashlib.sha256(archive.read(name)).hexdigest()}  {name}\n"
+            for name in sorted(archive.namelist())
+        ]
+    return "h1:" + base64.b64encode(hashlib.sha256("".join(lines).encode()).digest()).decode()
+
+
+def test_the_package_is_what_terraform_expects(release: Release) -> None:
+    """One executable with the version in its name, and no file that could be taken for another."""
+    with zipfile.ZipFile(release.package) as archive:
+        modes = {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
+        notices = archive.read("THIRD_PARTY_LICENSES.txt").decode()
+
+    assert release.package.name == f"{NAME}_{__version__}_{terraform_platform()}.zip"
+    assert [name for name in modes if "/" not in name and NAME in name] == [
+        f"{NAME}_v{__version__}"
+    ]
+    assert modes[f"{NAME}_v{__version__}"] == 0o100755
+    assert {"LICENSE", "terraform-registry-manifest.json"} < set(modes)
+    assert all(stat.S_ISREG(mode) for mode in modes.values())
+    assert not [name for name in modes if "simulator" in name or "pytest" in name]
+    for name in ("grpcio", "httpx", "cryptography", "tf 1."):
+        assert f"\n{name}" in notices
+
+
+def test_a_second_build_gives_the_same_bytes(release: Release, tmp_path: Path) -> None:
+    """So that anybody can check where a release comes from."""
+    again = releasing.build(tmp_path, EPOCH)
+
+    assert again.read_bytes() == release.package.read_bytes()
+
+
+def test_the_checksums_are_right_and_signed(release: Release) -> None:
+    """Over the package and the manifest."""
+    names = {}
+    for line in release.sums.read_text().splitlines():
+        digest, name = line.split("  ")
+        names[name] = digest
+        assert hashlib.sha256((release.sums.parent / name).read_bytes()).hexdigest() == digest
+
+    assert set(names) == {release.package.name, f"{NAME}_{__version__}_manifest.json"}
+    manifest = json.loads((release.sums.parent / f"{NAME}_{__version__}_manifest.json").read_text())
+    assert manifest == {"version": 1, "metadata": {"protocol_versions": ["6.0"]}}
+    verified = subprocess.run(["gpg", "--verify", release.signature, release.sums], check=False)
+    assert verified.returncode == 0
+
+
+def test_a_life_cycle_from_an_unpacked_mirror(
+    release: Release, bare: Workspace, crusoe: Crusoe, tmp_path: Path
+) -> None:
+    """On a machine without Python; running it changes no file, so its hash stays valid."""
+    mirror = tmp_path / "mirror"
+    unpack(release, mirror / SOURCE_WITH_HOST / __version__ / terraform_platform())
+    (tmp_path / "terraform.tfrc").write_text(mirror_configuration(mirror))
+
+    bare.init().succeeded()
+    lock = (bare.folder / ".terraform.lock.hcl").read_text()
+    bare.validate().succeeded()
+    bare.apply().succeeded()
+    assert bare.plan().actions == {}
+    assert crusoe.aliases() == ["t"]
+    bare.destroy().succeeded()
+
+    assert package_hash(release) in lock
+    assert crusoe.aliases() == []
+    # Terraform checks the hash of the installed package against the lock file.
+    bare.init("-lockfile=readonly").succeeded()
+
+
+def test_the_binary_installs_itself(
+    release: Release, bare: Workspace, crusoe: Crusoe, tmp_path: Path
+) -> None:
+    """Unpacked anywhere, it has the same commands as the Python package."""
+    unpack(release, tmp_path / "unpacked")
+    (tmp_path / "terraform.tfrc").write_text("")
+    binary = tmp_path / "unpacked" / f"{NAME}_v{__version__}"
+    subprocess.run([binary, "install"], env={"HOME": str(bare.home)}, check=True)
+
+    bare.init().succeeded()
+    bare.apply().succeeded()
+
+    assert crusoe.aliases() == ["t"]
+    assert package_hash(release) in (bare.folder / ".terraform.lock.hcl").read_text()
+
+
+def test_terraform_takes_it_from_a_registry(
+    release: Release, bare: Workspace, tmp_path: Path
+) -> None:
+    """With the registry's protocol: checksums and signature are checked by Terraform itself."""
+    with registry(release) as endpoint:
+        (tmp_path / "terraform.tfrc").write_text(
+            'host "registry.terraform.io" {\n  services = {\n'
+            f'    "providers.v1" = "{endpoint}/v1/providers/"\n  }}\n}}\n'
+        )
+
+        initialized = bare.init().succeeded()
+
+    assert f"key ID {release.key_id}" in initialized.stdout
+    lock = (bare.folder / ".terraform.lock.hcl").read_text()
+    assert f"zh:{hashlib.sha256(release.package.read_bytes()).hexdigest()}" in lock
+    assert bare.plan().actions == {"crusoe_storage_token.t": "create"}
+
+
+def test_a_release_of_another_version_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is what the binary says of itself, so it is set in one place."""
+    assert releasing.main(["build", "99.0.0"]) == 1
+    assert "change provider/crusoe_provider/version.py" in capsys.readouterr().err
+
+
+class registry:  # noqa: N801 - used like a function
+    """A provider registry on loopback with one release."""
+
+    def __init__(self, release: Release) -> None:
+        files = {path.name: path for path in (release.package, release.sums, release.signature)}
+        os_name, architecture = terraform_platform().split("_")
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                name = self.path.rpartition("/")[2]
+                if name in files:
+                    self._answer(files[name].read_bytes(), "application/octet-stream")
+                elif name == "versions":
+                    target = {"os": os_name, "arch": architecture}
+                    version = {"version": __version__, "protocols": ["6.0"], "platforms": [target]}
+                    self._json({"versions": [version]})
+                else:
+                    host = self.headers["Host"]
+                    self._json(
+                        {
+                            "protocols": ["6.0"],
+                            "os": os_name,
+                            "arch": architecture,
+                            "filename": release.package.name,
+                            "download_url": f"http://{host}/{release.package.name}",
+                            "shasums_url": f"http://{host}/{release.sums.name}",
+                            "shasums_signature_url": f"http://{host}/{release.signature.name}",
+                            "shasum": hashlib.sha256(release.package.read_bytes()).hexdigest(),
+                            "signing_keys": {
+                                "gpg_public_keys": [
+                                    {"key_id": release.key_id, "ascii_armor": release.public_key}
+                                ]
+                            },
+                        }
+                    )
+
+            def _json(self, document: object) -> None:
+                self._answer(json.dumps(document).encode(), "application/json")
+
+            def _answer(self, body: bytes, content_type: str) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> str:
+        threading.Thread(target=self._server.serve_forever).start()
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
