@@ -12,7 +12,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo playground test unit protocol acceptance soak bench compare release lock \
+.PHONY: help install demo playground test unit protocol acceptance soak bench compare release checksums lock \
 	audit licences schema docs fmt lint types clean check-terraform
 
 help: ## List the targets
@@ -66,8 +66,11 @@ release: install ## Build the packages of VERSION=x.y.z into dist, signed with G
 	$(PYTHON) -m venv --clear build/release
 	build/release/bin/python -m pip install --quiet --require-hashes -r $(PINNED)
 	PYTHONPATH=provider build/release/bin/python tools/release.py build $(VERSION)
-	PYTHONPATH=provider build/release/bin/python tools/release.py checksums $(VERSION) \
-	  $(if $(GPG_KEY),--gpg-key "$(GPG_KEY)")
+	@$(MAKE) --no-print-directory checksums
+
+checksums: install ## Write the checksums of the packages in dist, as part of a release
+	@test -n "$(VERSION)" || { echo "Say which: make checksums VERSION=x.y.z" >&2; exit 1; }
+	$(BIN)/python tools/release.py checksums $(VERSION) $(if $(GPG_KEY),--gpg-key "$(GPG_KEY)")
 
 lock: install ## Pin the newest dependencies for releases, with their hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
@@ -82,6 +85,9 @@ licences: install ## Print which software a release bundles, and under which lic
 
 schema: install check-terraform ## Write the provider's schema to schemas/, as Terraform shows it
 	$(BIN)/python tools/schema.py > schemas/provider-schema.json
+
+docs: schema ## Write the reference in docs/ from the schema and the examples
+	$(BIN)/python tools/docs.py
 
 fmt: install check-terraform ## Format Python and Terraform code
 	$(BIN)/ruff check --fix --exit-zero --quiet

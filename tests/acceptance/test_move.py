@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from crusoe_simulator.state import Key
-from support import vendor_plugin
+from support import stand_in_plugin
 from support.simulator_fixtures import PLUGIN, Crusoe
 from support.terraform import Workspace
 
@@ -23,10 +22,7 @@ ADDRESS = "crusoe_storage_token.ci"
 @pytest.fixture
 def both(crusoe: Crusoe, tmp_path: Path) -> Iterator[Workspace]:
     """A workspace with our provider and a stand-in for Crusoe's own."""
-    vendor = tmp_path / "vendor" / "terraform-provider-crusoe"
-    vendor.parent.mkdir()
-    vendor.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{vendor_plugin.__file__}"\n')
-    vendor.chmod(0o700)
+    vendor = stand_in_plugin.executable(tmp_path / "others", "crusoecloud/crusoe")
     with Workspace(
         tmp_path,
         plugin=PLUGIN,

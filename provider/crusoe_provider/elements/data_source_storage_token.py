@@ -59,7 +59,8 @@ class StorageTokenDataSource(iface.DataSource):
                     optional=True,
                     computed=True,
                     description=(
-                        "Token ID, a UUID. Set one of `id`, `access_key_id` and `alias`. Example: "
+                        "Token ID, a UUID. Set exactly one of `id`, `access_key_id` and `alias`; "
+                        "there is no default. Example: "
                         "`f5705300-79f8-4686-9b9f-02496a053bc0`."
                     ),
                 ),
@@ -68,34 +69,54 @@ class StorageTokenDataSource(iface.DataSource):
                     String(),
                     optional=True,
                     computed=True,
-                    description="Access key ID. Example: `CKIA493K6LOVDNNAR4SZ`.",
+                    description=(
+                        "Access key ID, instead of `id`. Example: `CKIA493K6LOVDNNAR4SZ`."
+                    ),
                 ),
                 Attribute(
                     "alias",
                     String(),
                     optional=True,
                     computed=True,
-                    description="Alias; null if there is none. Example: `ci-uploads`.",
+                    description=(
+                        "Alias, instead of `id`; null if there is none. Example: `ci-uploads`."
+                    ),
                 ),
                 organization_attribute(""),
                 Attribute(
-                    "status", String(), computed=True, description="`enabled` or `disabled`."
+                    "status",
+                    String(),
+                    computed=True,
+                    description="`enabled` or `disabled`. Example: `enabled`.",
                 ),
                 Attribute(
-                    "created_at", String(), computed=True, description="When it was created."
+                    "created_at",
+                    String(),
+                    computed=True,
+                    description="When it was created. Example: `2026-11-02T09:30:00Z`.",
                 ),
                 Attribute(
                     "expires_at",
                     String(),
                     computed=True,
-                    description="When it expires; null if it never does.",
+                    description=(
+                        "When it expires; null if it never does. Example: `2027-01-31T12:00:00Z`."
+                    ),
                 ),
-                Attribute("expired", Bool(), computed=True, description="Whether it has expired."),
+                Attribute(
+                    "expired",
+                    Bool(),
+                    computed=True,
+                    description="Whether it has expired. Example: `false`.",
+                ),
                 Attribute(
                     "user_id",
                     String(),
                     computed=True,
-                    description="ID (a UUID) of the user to whom it belongs.",
+                    description=(
+                        "ID (a UUID) of the user to whom it belongs. Example: "
+                        "`3c1f5b0e-2d5c-4a30-9d2b-6d7b1f2c9f10`."
+                    ),
                 ),
             ],
         )

@@ -55,13 +55,19 @@ class StorageTokensDataSource(iface.DataSource):
                     "user_id",
                     String(),
                     optional=True,
-                    description="Only tokens of the user with this ID (a UUID). Default: all.",
+                    description=(
+                        "Only tokens of the user with this ID (a UUID). Default: all. Example: "
+                        "`3c1f5b0e-2d5c-4a30-9d2b-6d7b1f2c9f10`."
+                    ),
                 ),
                 Attribute(
                     "status",
                     String(),
                     optional=True,
-                    description="Only tokens that are `enabled` or `disabled`. Default: all.",
+                    description=(
+                        "Only tokens that are `enabled` or `disabled`. Default: all. Example: "
+                        "`enabled`."
+                    ),
                 ),
                 Attribute(
                     "mine",
@@ -69,7 +75,7 @@ class StorageTokensDataSource(iface.DataSource):
                     optional=True,
                     description=(
                         "`true` for only the tokens of the user whose credentials the provider "
-                        "uses. Default: `false`."
+                        "uses. Default: `false`. Example: `true`."
                     ),
                 ),
                 Attribute(
@@ -77,10 +83,10 @@ class StorageTokensDataSource(iface.DataSource):
                     List(Object(LISTED_TOKEN)),
                     computed=True,
                     description=(
-                        "The tokens: `id` (the token ID, a UUID), `access_key_id`, `alias` (null "
-                        "if there is none), `status` (`enabled` or `disabled`), `created_at`, "
-                        "`expires_at` (null if it never expires), `expired` and `user_id` (the "
-                        "owner)."
+                        "The tokens, each with `id` (the token ID, a UUID), `access_key_id`, "
+                        "`alias` (null if there is none), `status` (`enabled` or `disabled`), "
+                        "`created_at`, `expires_at` (null if it never expires), `expired` and "
+                        "`user_id` (the owner). Example: `tokens[0].access_key_id`."
                     ),
                 ),
                 Attribute(
@@ -89,20 +95,24 @@ class StorageTokensDataSource(iface.DataSource):
                     computed=True,
                     description=(
                         "How many tokens the caller may have in the organization; null if the "
-                        "provider's `key_limit` is 0."
+                        "provider's `key_limit` is 0. Example: `2`."
                     ),
                 ),
                 Attribute(
                     "keys_used",
                     Number(),
                     computed=True,
-                    description="How many tokens the caller has there, whatever the filters.",
+                    description=(
+                        "How many tokens the caller has there, whatever the filters. Example: `1`."
+                    ),
                 ),
                 Attribute(
                     "keys_available",
                     Number(),
                     computed=True,
-                    description="How many more the caller may have; null without a limit.",
+                    description=(
+                        "How many more the caller may have; null without a limit. Example: `1`."
+                    ),
                 ),
             ],
         )

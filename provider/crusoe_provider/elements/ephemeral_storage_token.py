@@ -70,7 +70,8 @@ class EphemeralStorageToken(EphemeralResource):
                     computed=True,
                     description=(
                         "When the token expires at the latest, as a duration from its creation. It "
-                        f"must be longer than the apply takes. Default: `{_DEFAULT_LIFE}`."
+                        f"must be longer than the apply takes. Default: `{_DEFAULT_LIFE}`. "
+                        "Example: `15m`."
                     ),
                 ),
                 organization_attribute(" whose buckets the token opens"),
@@ -79,27 +80,34 @@ class EphemeralStorageToken(EphemeralResource):
                     String(),
                     computed=True,
                     description=(
-                        "Token ID, a UUID; null if Crusoe's list does not show the new token yet."
+                        "Token ID, a UUID; null if Crusoe's list does not show the new token yet. "
+                        "Example: `f5705300-79f8-4686-9b9f-02496a053bc0`."
                     ),
                 ),
                 Attribute(
                     _ACCESS_KEY_ID,
                     String(),
                     computed=True,
-                    description="Access key ID for S3 clients.",
+                    description=(
+                        "Access key ID for S3 clients (`AWS_ACCESS_KEY_ID`). Example: "
+                        "`CKIA493K6LOVDNNAR4SZ`."
+                    ),
                 ),
                 Attribute(
                     "secret_key",
                     String(),
                     computed=True,
                     sensitive=True,
-                    description="Secret for S3 clients.",
+                    description="Secret for S3 clients (`AWS_SECRET_ACCESS_KEY`).",
                 ),
                 Attribute(
                     "expires_at",
                     String(),
                     computed=True,
-                    description="When the token expires (RFC 3339), unless it is revoked before.",
+                    description=(
+                        "When the token expires, unless it is revoked before, as it usually is. "
+                        "Example: `2027-01-31T12:00:00Z`."
+                    ),
                 ),
             ],
         )

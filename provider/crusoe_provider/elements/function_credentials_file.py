@@ -26,9 +26,13 @@ class CredentialsFileFunction(Function):
         """Return its parameters and result."""
         return FunctionSignature(
             parameters=[
-                Parameter("access_key_id", String(), "Access key ID of the token."),
+                Parameter(
+                    "access_key_id",
+                    String(),
+                    "Access key ID of the token. Example: `CKIA493K6LOVDNNAR4SZ`.",
+                ),
                 Parameter("secret_key", String(), "Secret of the token."),
-                Parameter("profile", String(), "Name of the profile, such as `default`."),
+                Parameter("profile", String(), "Name of the profile. Example: `default`."),
             ],
             return_type=Return(String()),
             summary="Writes a token in the form of an AWS credentials file",

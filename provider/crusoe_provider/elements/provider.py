@@ -127,7 +127,7 @@ class CrusoeProvider(Provider):
                     description=(
                         "Base URL of the API; HTTPS, except on loopback. Default: "
                         "`CRUSOE_API_ENDPOINT`, then the profile's `api_endpoint`, then "
-                        f"`{defaults.ENDPOINT}`."
+                        f"`{defaults.ENDPOINT}`. Example: `https://api.cloud.crusoe.ai/v1`."
                     ),
                 ),
                 Attribute(
@@ -138,7 +138,8 @@ class CrusoeProvider(Provider):
                         "Access key ID of the Crusoe API key that this provider signs its requests "
                         "with; set it together with `secret_key`. Default: `CRUSOE_ACCESS_KEY_ID` "
                         "with `CRUSOE_SECRET_KEY`, then the profile. Not to be confused with the "
-                        "storage tokens that the provider manages."
+                        "storage tokens that the provider manages. Example: "
+                        "`uK5RZPYxQ3yzVwTnmLbNzA`."
                     ),
                 ),
                 Attribute(
@@ -147,8 +148,9 @@ class CrusoeProvider(Provider):
                     optional=True,
                     sensitive=True,
                     description=(
-                        "Secret of the Crusoe API key in `access_key_id`. Prefer the environment "
-                        "or a profile: a secret written here stands in the configuration."
+                        "Secret of the Crusoe API key in `access_key_id`. Default: see there. "
+                        "Prefer the environment or a profile: a secret written here stands in the "
+                        "configuration."
                     ),
                 ),
                 Attribute(
@@ -157,7 +159,8 @@ class CrusoeProvider(Provider):
                     optional=True,
                     description=(
                         "ID (a UUID) of the organization for resources that do not name one. "
-                        "Default: `CRUSOE_ORGANIZATION_ID`, then the only organization of the user."
+                        "Default: `CRUSOE_ORGANIZATION_ID`, then the only organization of the "
+                        "user. Example: `ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab`."
                     ),
                 ),
                 Attribute(
@@ -166,7 +169,7 @@ class CrusoeProvider(Provider):
                     optional=True,
                     description=(
                         "How long one request may take, as a duration from `1s` to `10m`. "
-                        "Default: `30s`."
+                        "Default: `30s`. Example: `1m`."
                     ),
                 ),
                 Attribute(
@@ -175,7 +178,7 @@ class CrusoeProvider(Provider):
                     optional=True,
                     description=(
                         "How often a failed reading or deleting request is tried again, from 0 to "
-                        "10; a creation never is. Default: 3."
+                        "10; a creation never is. Default: `3`. Example: `5`."
                     ),
                 ),
                 Attribute(
@@ -185,7 +188,7 @@ class CrusoeProvider(Provider):
                     description=(
                         "How many storage tokens Crusoe lets a user have in an organization. Plans "
                         "that need more are refused before anything is changed. 0 switches the "
-                        "check off. Default: 2."
+                        "check off. Default: `2`. Example: `4`."
                     ),
                 ),
             ],

@@ -116,8 +116,8 @@ class StorageTokenResource(Resource):
                         "How long the token lives from its creation, as a duration with the units "
                         "`w`, `d`, `h`, `m` and `s`; conflicts with `expires_at`. Changing it "
                         "replaces the token; setting it on one that has an expiry already does "
-                        "not. A token that has expired is replaced by the next plan. Example: "
-                        "`90d`."
+                        "not. A token that has expired is replaced by the next plan. Default: "
+                        "it never expires. Example: `90d`."
                     ),
                 ),
                 Attribute(
@@ -137,7 +137,7 @@ class StorageTokenResource(Resource):
                     optional=True,
                     description=(
                         "Any values whose change replaces the token; setting them on a token that "
-                        'had none does not. Example: `{ rotation = "2027-q1" }`.'
+                        'had none does not. Default: none. Example: `{ rotation = "2027-q1" }`.'
                     ),
                 ),
                 organization_attribute(" whose buckets the token opens", requires_replace=True),
@@ -145,7 +145,10 @@ class StorageTokenResource(Resource):
                     "id",
                     String(),
                     computed=True,
-                    description="Token ID, a UUID, as `crusoe storage tokens list` shows it.",
+                    description=(
+                        "Token ID, a UUID, as `crusoe storage tokens list` shows it. Example: "
+                        "`f5705300-79f8-4686-9b9f-02496a053bc0`."
+                    ),
                 ),
                 Attribute(
                     "access_key_id",
@@ -163,33 +166,42 @@ class StorageTokenResource(Resource):
                     sensitive=True,
                     description=(
                         "Secret for S3 clients (`AWS_SECRET_ACCESS_KEY`). Known only from the "
-                        "creation, and kept in the state; it cannot be read again."
+                        "creation, and kept in the state; it cannot be read again. Null for an "
+                        "imported token, unless the import was given it."
                     ),
                 ),
                 Attribute(
                     "status",
                     String(),
                     computed=True,
-                    description="`enabled`, or `disabled` if Crusoe has switched the token off.",
+                    description=(
+                        "`enabled`, or `disabled` if Crusoe has switched the token off. Example: "
+                        "`enabled`."
+                    ),
                 ),
                 Attribute(
                     "created_at",
                     String(),
                     computed=True,
-                    description="When the token was created (RFC 3339).",
+                    description="When the token was created. Example: `2026-11-02T09:30:00Z`.",
                 ),
                 Attribute(
                     "user_id",
                     String(),
                     computed=True,
-                    description="ID (a UUID) of the user to whom the token belongs.",
+                    description=(
+                        "ID (a UUID) of the user to whom the token belongs. Example: "
+                        "`3c1f5b0e-2d5c-4a30-9d2b-6d7b1f2c9f10`."
+                    ),
                 ),
                 Attribute(
                     "ready_for_renewal",
                     Bool(),
                     computed=True,
-                    description="Whether the moment that `renew_before` names had come at the last "
-                    "refresh.",
+                    description=(
+                        "Whether the moment that `renew_before` names had come at the last "
+                        "refresh. Example: `false`."
+                    ),
                 ),
             ],
             block_types=[
@@ -203,7 +215,8 @@ class StorageTokenResource(Resource):
                                 optional=True,
                                 description=(
                                     "How long a creation waits for a free slot when the user has "
-                                    "the most tokens already, as a duration. Default: `2m`."
+                                    "the most tokens already, as a duration. Changing it changes "
+                                    "nothing at Crusoe. Default: `2m`. Example: `10m`."
                                 ),
                             )
                         ],

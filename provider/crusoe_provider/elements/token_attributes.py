@@ -56,7 +56,8 @@ def organization_attribute(whose: str, *, requires_replace: bool = False) -> Att
         requires_replace=requires_replace or None,
         description=(
             f"ID (a UUID) of the organization{whose}.{change} Default: the provider's "
-            "`organization_id`, then the only organization of the user."
+            "`organization_id`, then the only organization of the user. Example: "
+            "`ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab`."
         ),
     )
 

@@ -1,0 +1,99 @@
+"""Every configuration that people may copy: the examples, and the code in the guides."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import stand_in_plugin
+from support.simulator_fixtures import PLUGIN
+from support.terraform import Workspace
+
+pytestmark = pytest.mark.acceptance
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLES = REPOSITORY / "examples" / "terraform"
+FOLDERS = sorted({file.parent for file in EXAMPLES.rglob("*.tf")})
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+# For others than Terraform, or for more than can stand in a page: the form is checked, not more.
+FENCE = re.compile(r"^```(terraform|hcl)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+REQUIRED = """\
+terraform {
+  required_providers {
+    crusoe = {
+      source = "crusoe-community/crusoe"
+    }
+  }
+}
+"""
+
+
+def snippets(*languages: str) -> Iterator[tuple[Path, int, str]]:
+    """Yield the code in the pages, with the page and a number."""
+    for page in PAGES:
+        for n, (language, code) in enumerate(FENCE.findall(page.read_text(encoding="utf-8")), 1):
+            if language in languages:
+                yield page, n, code
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Stand-ins for the other providers that examples use."""
+    folder = tmp_path_factory.mktemp("others")
+    return {
+        source: stand_in_plugin.executable(folder, source) for source in stand_in_plugin.RESOURCES
+    }
+
+
+@pytest.fixture
+def empty(tmp_path: Path, others: dict[str, Path]) -> Iterator[Workspace]:
+    """A workspace without any configuration, and with every provider that examples use."""
+    with Workspace(tmp_path, plugin=PLUGIN, overrides=others) as workspace:
+        (workspace.folder / "versions.tf").unlink()
+        yield workspace
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(EXAMPLES)))
+def test_an_example_is_valid(folder: Path, empty: Workspace) -> None:
+    """As it stands; those of the reference are parts, for which the provider is required here."""
+    shutil.copytree(folder, empty.folder, dirs_exist_ok=True)
+    if not any("required_providers" in file.read_text() for file in folder.glob("*.tf")):
+        empty.write(REQUIRED, name="required.tf")
+
+    validated = empty.validate().succeeded()
+
+    assert validated.diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [
+        pytest.param(page, code, id=f"{page.stem}-{n}")
+        for page, n, code in snippets("terraform")
+        if "Written by `make docs`" not in page.read_text(encoding="utf-8")
+    ],
+)
+def test_code_in_the_pages_is_valid(page: Path, code: str, empty: Workspace) -> None:
+    """On its own, or with the import's target and the provider that the page takes for granted."""
+    del page
+    if "required_providers" not in code:
+        empty.write(REQUIRED, name="required.tf")
+    empty.write(code)
+
+    validated = empty.validate().succeeded()
+
+    assert validated.diagnostics == ()
+
+
+def test_code_in_the_pages_is_formatted() -> None:
+    """As `terraform fmt` writes it, the parts included that cannot be validated."""
+    found = list(snippets("terraform", "hcl"))
+
+    assert len(found) > 20
+    for page, n, code in found:
+        command = ["terraform", "fmt", "-"]
+        done = subprocess.run(command, input=code, capture_output=True, text=True, check=False)
+        assert done.stdout == code, f"{page.name}, number {n}: {done.stderr}"

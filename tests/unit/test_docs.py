@@ -1,0 +1,105 @@
+"""The documentation says what is true."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import docs
+from crusoe_provider import version
+
+REPOSITORY = Path(__file__).parents[2]
+PROVIDER = REPOSITORY / "provider" / "crusoe_provider"
+SCHEMA = json.loads((REPOSITORY / "schemas" / "provider-schema.json").read_text(encoding="utf-8"))
+REPORTING = {"Problem", "add_error", "add_warning", "add_api_error", "_add_error", "add_foreign"}
+
+
+def attributes() -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield every attribute of the schema, with a name for messages."""
+    blocks = [("provider", SCHEMA["provider"]["block"])]
+    for kind in ("resource_schemas", "data_source_schemas", "ephemeral_resource_schemas"):
+        blocks += [(f"{kind}.{name}", s["block"]) for name, s in SCHEMA[kind].items()]
+    for name, block in blocks:
+        nested = {n: b["block"] for n, b in block.get("block_types", {}).items()}
+        for inner in (block, *nested.values()):
+            for attribute, definition in inner["attributes"].items():
+                yield f"{name}.{attribute}", definition
+
+
+def markdown() -> list[Path]:
+    """Return every page that people read."""
+    return [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")]
+
+
+def summaries() -> set[str]:
+    """Return the first line of every message in the provider's code, as far as it is fixed."""
+    found = set()
+    for file in PROVIDER.rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call):
+                continue
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            if name not in REPORTING:
+                continue
+            texts = [a.value for a in call.args[:2] if isinstance(a, ast.Constant)]
+            found |= {text for text in texts[:1] if isinstance(text, str) and text[0].isupper()}
+    return found
+
+
+def test_the_reference_is_the_one_that_is_generated() -> None:
+    """`make docs` writes it anew."""
+    for path, text in docs.pages().items():
+        assert (docs.DOCS / path).read_text(encoding="utf-8") == text, path
+    generated = {docs.DOCS / path for path in docs.pages()}
+    folders = ("resources", "data-sources", "ephemeral-resources", "functions")
+    assert {file for folder in folders for file in (docs.DOCS / folder).rglob("*")} < generated
+
+
+def test_every_attribute_says_what_people_need() -> None:
+    """A default where it may be left out, and an example value unless it is a secret."""
+    for name, attribute in attributes():
+        description = attribute["description"]
+        assert isinstance(description, str)
+        if attribute.get("optional"):
+            assert re.search(r"default|exactly one of|instead of", description, re.IGNORECASE), name
+        if not attribute.get("sensitive"):
+            assert "Example: `" in description, name
+
+
+def test_what_replaces_a_token_says_so() -> None:
+    """In the description of each attribute whose change replaces it."""
+    block = SCHEMA["resource_schemas"]["crusoe_storage_token"]["block"]
+    for name, attribute in block["attributes"].items():
+        if attribute.get("optional"):
+            assert "replace" in attribute["description"], name
+
+
+def test_every_message_is_explained() -> None:
+    """Somebody who looks for what they have read finds it in the guide."""
+    text = (docs.DOCS / "guides" / "troubleshooting.md").read_text(encoding="utf-8")
+    guide = " ".join(text.split())
+    found = summaries()
+
+    assert len(found) > 30
+    for summary in found:
+        _, _, rest = summary.partition(" not ")
+        assert f"**{summary}**" in guide or (rest and f"**… not {rest}**" in guide), summary
+
+
+@pytest.mark.parametrize("page", markdown(), ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Those to other files of the repository."""
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_changelog_knows_the_version() -> None:
+    """The newest entry is the version that the code says."""
+    text = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## (\S+)", text, re.MULTILINE)
+
+    assert newest is not None
+    assert newest[1] == version.__version__

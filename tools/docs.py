@@ -1,0 +1,188 @@
+"""Write the reference part of `docs/`, in the layout and the form of the Terraform Registry.
+
+`make docs` runs it, and a test compares. What there is to say about an element stands in its schema
+(`schemas/provider-schema.json`) and in its examples (`examples/terraform/reference/`); the guides
+are written by hand. The form is that of `tfplugindocs`.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+REPOSITORY: Final = Path(__file__).resolve().parents[1]
+DOCS: Final = REPOSITORY / "docs"
+EXAMPLES: Final = REPOSITORY / "examples" / "terraform" / "reference"
+SCHEMA: Final = REPOSITORY / "schemas" / "provider-schema.json"
+PREFIX: Final = "crusoe_"
+
+# Folder of the registry's layout, key of the schema, words in the heading.
+_ELEMENTS: Final = (
+    ("resources", "resource_schemas", "Resource"),
+    ("data-sources", "data_source_schemas", "Data Source"),
+    ("ephemeral-resources", "ephemeral_resource_schemas", "Ephemeral Resource"),
+)
+_GUIDES: Final = """\
+## Guides
+
+- [Getting started](guides/getting-started.md)
+- [Protecting the secret](guides/protecting-the-secret.md)
+- [Rotation without downtime](guides/rotation.md)
+- [The two-key limit](guides/key-limit.md)
+- [Moving from the CLI, or from Crusoe's own provider](guides/migration.md)
+- [Pipelines](guides/pipelines.md)
+- [Beside Crusoe's own provider](guides/vendor-provider.md)
+- [Troubleshooting](guides/troubleshooting.md)
+- [OpenTofu](guides/opentofu.md)
+"""
+
+
+def pages() -> dict[Path, str]:
+    """Return every generated page, by its path below `docs/`."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    found = {Path("index.md"): _index(schema["provider"]["block"])}
+    for folder, key, kind in _ELEMENTS:
+        for name, element in schema.get(key, {}).items():
+            path = Path(folder, f"{name.removeprefix(PREFIX)}.md")
+            found[path] = _element(path, name, kind, element["block"])
+    for name, function in schema["functions"].items():
+        path = Path("functions", f"{name}.md")
+        found[path] = _function(path, name, function)
+    return found
+
+
+def _index(block: Mapping[str, Any]) -> str:
+    return _page(
+        "crusoe Provider",
+        block["description"],
+        "# crusoe Provider",
+        block["description"],
+        _example(Path("provider")),
+        _schema(block),
+        _GUIDES,
+    )
+
+
+def _element(path: Path, name: str, kind: str, block: Mapping[str, Any]) -> str:
+    return _page(
+        f"{name} {kind} - crusoe",
+        block["description"],
+        f"# {name} ({kind})",
+        block["description"],
+        _example(path.with_suffix("")),
+        _schema(block),
+        _import(path.with_suffix("")),
+    )
+
+
+def _function(path: Path, name: str, function: Mapping[str, Any]) -> str:
+    parameters = function["parameters"]
+    signature = ", ".join(f"{p['name']} {_type(p['type'])}" for p in parameters)
+    arguments = "\n".join(
+        f"{n}. `{p['name']}` ({_type(p['type']).capitalize()}) {p['description']}"
+        for n, p in enumerate(parameters, 1)
+    )
+    return _page(
+        f"{name} Function - crusoe",
+        function["summary"],
+        f"# function: {name}",
+        function["description"],
+        _example(path.with_suffix("")),
+        f"## Signature\n\n```text\n{name}({signature}) {_type(function['return_type'])}\n```",
+        f"## Arguments\n\n{arguments}",
+    )
+
+
+def _page(title: str, summary: str, *parts: str) -> str:
+    head = (
+        "---\n# Written by `make docs`; change the schema or the examples instead.\n"
+        f'page_title: "{title}"\nsubcategory: ""\ndescription: |-\n  {summary}\n---\n'
+    )
+    return "\n".join([head, *(f"{part.rstrip()}\n" for part in parts if part)])
+
+
+def _example(folder: Path) -> str:
+    (file,) = [file for file in (EXAMPLES / folder).glob("*.tf") if file.name != "import.tf"]
+    return f"## Example Usage\n\n```terraform\n{file.read_text(encoding='utf-8')}```"
+
+
+def _import(folder: Path) -> str:
+    block, command = EXAMPLES / folder / "import.tf", EXAMPLES / folder / "import.sh"
+    if not block.exists():
+        return ""
+    return (
+        "## Import\n\n"
+        "With an [`import` block](https://developer.hashicorp.com/terraform/language/import), in "
+        "Terraform 1.5 and later:\n\n"
+        f"```terraform\n{block.read_text(encoding='utf-8')}```\n\n"
+        "With the command:\n\n"
+        f"```shell\n{command.read_text(encoding='utf-8')}```"
+    )
+
+
+def _schema(block: Mapping[str, Any]) -> str:
+    return "\n".join(["## Schema", "", *_attributes(block), *_nested(block)])
+
+
+def _attributes(block: Mapping[str, Any]) -> Iterator[str]:
+    attributes = block.get("attributes", {})
+    groups = {
+        "Required": [name for name, a in attributes.items() if a.get("required")],
+        "Optional": [name for name, a in attributes.items() if a.get("optional")],
+        "Read-Only": [
+            name
+            for name, a in attributes.items()
+            if not a.get("required") and not a.get("optional")
+        ],
+    }
+    for heading, names in groups.items():
+        nested = block.get("block_types", {}) if heading == "Optional" else {}
+        if not names and not nested:
+            continue
+        yield f"### {heading}\n"
+        for name in sorted(names):
+            attribute = attributes[name]
+            sensitive = ", Sensitive" if attribute.get("sensitive") else ""
+            yield (
+                f"- `{name}` ({_type(attribute['type'], words=True)}{sensitive}) "
+                f"{attribute['description']}"
+            )
+        for name, inner in sorted(nested.items()):
+            yield (
+                f"- `{name}` (Block) {inner['block']['description']} "
+                f"(see [below for nested schema](#nestedblock--{name}))"
+            )
+        yield ""
+
+
+def _nested(block: Mapping[str, Any]) -> Iterator[str]:
+    for name, inner in sorted(block.get("block_types", {}).items()):
+        yield f'<a id="nestedblock--{name}"></a>\n### Nested Schema for `{name}`\n'
+        for line in _attributes(inner["block"]):
+            yield line.replace("### ", "", 1).replace("\n", ":\n") if "### " in line else line
+
+
+def _type(kind: Any, *, words: bool = False) -> str:
+    """Return a type as Terraform's configuration has it, or in the registry's words."""
+    if isinstance(kind, str):
+        return {"bool": "Boolean"}.get(kind, kind.capitalize()) if words else kind
+    outer, inner = kind
+    if outer == "object":
+        return "Object" if words else "object"
+    if words:
+        return f"{outer.capitalize()} of {_type(inner, words=True)}"
+    return f"{outer}({_type(inner)})"
+
+
+def main() -> int:
+    """Write the pages."""
+    for path, text in pages().items():
+        file = DOCS / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
