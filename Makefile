@@ -13,7 +13,7 @@ WORKERS ?= 2
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install demo playground test unit protocol acceptance soak bench compare release checksums lock \
-	audit licences schema docs fmt lint types clean check-terraform
+	audit licences schema docs pictures fmt lint types clean check-terraform
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -88,6 +88,9 @@ schema: install check-terraform ## Write the provider's schema to schemas/, as T
 
 docs: schema ## Write the reference in docs/ from the schema and the examples
 	$(BIN)/python tools/docs.py
+
+pictures: install check-terraform ## Draw the pictures of the README anew, from real output
+	$(BIN)/python tools/pictures.py
 
 fmt: install check-terraform ## Format Python and Terraform code
 	$(BIN)/ruff check --fix --exit-zero --quiet
