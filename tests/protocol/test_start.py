@@ -18,7 +18,6 @@ OURS: Final = {
     "crusoe_provider.host.lifetime",
     "crusoe_provider.host.log",
     "crusoe_provider.host.serve",
-    "crusoe_provider.version",
 }
 PACKAGES: Final = {
     "cryptography",
