@@ -74,6 +74,45 @@ def test_callers_at_the_same_time_share_one_request(
     assert len(results) == len(api.requests) == 1
 
 
+def test_the_identity_that_is_expected_is_asked_for_meanwhile(
+    api: FakeApi, account: Account
+) -> None:
+    """Whoever wants it then waits for that one request."""
+    asked = threading.Event()
+
+    def identity_only_beside_the_list(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET" and request.url.path.endswith("keys"):
+            assert asked.wait(10)
+            return answer(KEYS)
+        asked.set()
+        return answer(IDENTITY)
+
+    api.will(identity_only_beside_the_list)
+    account.expect_identity()
+    account.expect_identity()
+
+    account.keys(ORG)
+
+    assert account.identity().id == "user"
+    assert sorted(operations(api)) == ["GET identities", "GET keys"]
+
+
+def test_a_failure_is_left_to_those_who_need_the_identity(api: FakeApi, account: Account) -> None:
+    """The request that was sent early fails in silence; the next one asks anew."""
+    failed = threading.Event()
+
+    def refuse(_request: httpx.Request) -> httpx.Response:
+        failed.set()
+        return answer({"code": "forbidden", "message": "no"}, 403)
+
+    api.will(refuse, answer(IDENTITY))
+    account.expect_identity()
+    assert failed.wait(10)
+
+    assert account.identity().id == "user"
+    assert operations(api) == ["GET identities"] * 2
+
+
 def test_a_list_serves_until_something_is_written(api: FakeApi, account: Account) -> None:
     """A creation and a deletion make it stale, even if they fail."""
     api.will(lambda r: answer(KEYS) if r.method == "GET" else httpx.Response(500))

@@ -1,12 +1,13 @@
 """What one process has learnt of the caller's account, shared by all its threads."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from crusoe_provider.api.client import CrusoeClient
-from crusoe_provider.api.errors import OrganizationNotDetermined
+from crusoe_provider.api.errors import CrusoeError, OrganizationNotDetermined
 from crusoe_provider.api.models import Identity, NewStorageKey, StorageKey
 
 Value = TypeVar("Value")
@@ -58,6 +59,7 @@ class Account:
         self._monotonic = monotonic
         self._organization: _Shared[str] = _Shared()
         self._identity: _Shared[Identity] = _Shared()
+        self._identity_expected = False
         self._lock = threading.Lock()
         self._lists: dict[str, _Shared[tuple[StorageKey, ...]]] = {}
         self._written: dict[str, float] = {}
@@ -80,6 +82,20 @@ class Account:
             CrusoeError: It could not be found out.
         """
         return self._identity.get(self._client.identity, self._monotonic, 0.0)
+
+    def expect_identity(self) -> None:
+        """Begin to find out who the caller is, beside what the calling thread does meanwhile.
+
+        It is for those who are going to ask. A failure is left to them.
+        """
+        with self._lock:
+            begun, self._identity_expected = self._identity_expected, True
+        if not begun:
+            threading.Thread(target=self._ask_identity, name="identity", daemon=True).start()
+
+    def _ask_identity(self) -> None:
+        with contextlib.suppress(CrusoeError):
+            self.identity()
 
     def keys(
         self, organization_id: str, *, fresh: bool = False, finish: bool = False

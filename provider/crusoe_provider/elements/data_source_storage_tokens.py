@@ -132,6 +132,7 @@ class StorageTokensDataSource(iface.DataSource):
         if account is None:
             add_unknown_credentials(ctx.diagnostics, "the tokens cannot be listed")
             return None
+        account.expect_identity()
         try:
             organization_id = config[ORGANIZATION_ID] or account.organization_id()
             keys = account.keys(organization_id)

@@ -125,6 +125,7 @@ class EphemeralStorageToken(EphemeralResource):
         if account is None:
             add_unknown_credentials(ctx.diagnostics, "no token can be created")
             return None
+        account.expect_identity()
         expires_after = config["expires_after"] or _DEFAULT_LIFE
         expires_at = expiry_after(parse_duration(expires_after), self._provider.now())
         try:

@@ -36,6 +36,8 @@ _PATIENCE_WITH_OTHERS_SECONDS: Final = 10.0
 _PATIENCE_WITH_OTHERS_APPLYING_SECONDS: Final = 45.0
 # How often the list is read while a creation waits for a slot that another process may free.
 _LIST_SECONDS: Final = 2.0
+# How long a token that is created waits for those beside it, before the list is read for all.
+_NEIGHBOURS_SECONDS: Final = 1.0
 # A list older than this says too little about what existed before a creation.
 _RECENT_SECONDS: Final = 30.0
 
@@ -105,6 +107,8 @@ class KeySlots:
         self._ours: set[str] = set()
         self._listed_at: float | None = None
         self._creating = False
+        # Creations that are not done yet, those that wait for their turn or for a slot included.
+        self._under_way = 0
         # Creations that wait for the verdict on a plan, and whether one was refused.
         self._deciding = 0
         self._refused = False
@@ -235,18 +239,35 @@ class KeySlots:
             CrusoeError: The keys, or whose they are, could not be read.
         """
         started = self._monotonic()
-        with self._activity.waiting():
-            if not self._activity.wait(self._take_turn, seconds):
-                raise self._gave_up(started)
-        try:
+        with self._counted():
             with self._activity.waiting():
-                self._wait_for_room(started, started + seconds)
-            with self._lock:
-                existing = self._budget.existing
-            yield existing
+                if not self._activity.wait(self._take_turn, seconds):
+                    raise self._gave_up(started)
+            try:
+                with self._activity.waiting():
+                    self._wait_for_room(started, started + seconds)
+                with self._lock:
+                    existing = self._budget.existing
+                yield existing
+            finally:
+                with self._lock:
+                    self._creating = False
+
+    def wait_for_creations(self) -> None:
+        """Let the neighbours finish, so that one list serves all; not those that have no slot."""
+        self._activity.wait(
+            lambda: not self._under_way or not self._has_room(), _NEIGHBOURS_SECONDS
+        )
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._under_way += 1
+        try:
+            yield
         finally:
             with self._lock:
-                self._creating = False
+                self._under_way -= 1
             self._activity.tell()
 
     def refused(self) -> bool:

@@ -323,6 +323,7 @@ class StorageTokenResource(Resource):
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
         """Find a token by its token ID or access key ID, `<organization>/` before it or not."""
         account = self._account()
+        account.expect_identity()
         organization_id, _, wanted = id.strip().rpartition("/")
         try:
             organization_id = organization_id or account.organization_id()

@@ -131,6 +131,10 @@ class TokenCreation:
         Raises:
             CrusoeError: The list could not be read.
         """
+        self._slots.wait_for_creations()
+        return self._search(wanted)
+
+    def _search(self, wanted: "Callable[[StorageKey], bool]") -> "tuple[StorageKey, ...]":
         fresh = False
         for pause in (*_PAUSES_SECONDS, None):
             keys = self._account.keys(self._organization_id, fresh=fresh, finish=True)
@@ -152,7 +156,7 @@ class TokenCreation:
         self, cause: RequestError, could_be_it: "Callable[[StorageKey], bool]"
     ) -> Ambiguous:
         try:
-            return Ambiguous(cause, self.listed(could_be_it))
+            return Ambiguous(cause, self._search(could_be_it))
         except CrusoeError as error:
             return Ambiguous(cause, None, error)
 

@@ -44,6 +44,8 @@ class TokenPlan:
     def creation(self, planned: State) -> State:
         """Return the plan for a new token, which may be the successor of another."""
         planned["ready_for_renewal"] = False
+        if self._provider.account and self._provider.key_limit:
+            self._provider.account.expect_identity()
         if self._ctx.config["expires_at"] is None and self._ctx.config["expires_after"] is None:
             planned["expires_at"] = None
         self._check_future(planned)
