@@ -7,13 +7,15 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/pytest
 # The dependencies of releases.
 PINNED := tools/release-requirements.txt
+PROTOC := $(BIN)/python -m grpc_tools.protoc --proto_path=provider
+PROTO := crusoe_provider/host/ephemeral.proto
 # How many tests run at a time.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install demo playground test unit protocol acceptance soak bench compare release checksums lock \
-	audit licences schema docs pictures fmt lint types clean check-terraform
+	audit licences proto schema docs pictures fmt lint types clean check-terraform
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -85,6 +87,9 @@ licences: install ## Print which software a release bundles, and under which lic
 
 schema: install check-terraform ## Write the provider's schema to schemas/, as Terraform shows it
 	$(BIN)/python tools/schema.py > schemas/provider-schema.json
+
+proto: install ## Compile the messages that tf lacks
+	$(PROTOC) --python_out=provider --pyi_out=provider $(PROTO)
 
 docs: schema ## Write the reference in docs/ from the schema and the examples
 	$(BIN)/python tools/docs.py

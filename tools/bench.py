@@ -109,7 +109,8 @@ class Terraform:
         (folder / "main.tf").write_text(header + contestant.configuration)
         cli = folder / "terraform.tfrc"
         cli.write_text(override_configuration(overrides))
-        (user,) = simulator.cloud.users
+        organization = simulator.cloud.organizations[0]
+        user = simulator.cloud.add_user(f"{contestant.name}@acme.example", organization)
         self._folder = folder
         self._variables = environment(folder, cli) | {
             "CRUSOE_API_ENDPOINT": simulator.endpoint,
@@ -228,20 +229,27 @@ def waiting(python: Path, ours: Path, rounds: int) -> Times:
         }
         for n in range(rounds + 1):
             for name, terraform in runs.items():
-                for command in ("plan", "validate"):
-                    times.add(command, name, terraform.run(command))
+                for command in ("validate", "plan"):
+                    times.add(f"{command} of a token to create", name, terraform.run(command))
             times.add("start", "import grpc", import_grpc(python))
             times.add("start", OURS, handshake(ours))
             if n == 0:
                 times.forget()
-            print(f"round {n} of {rounds}", file=sys.stderr)
+            print(f"round {n} of {2 * rounds}", file=sys.stderr)
+        for terraform in runs.values():
+            terraform.run("apply", "-auto-approve")
+        for n in range(rounds):
+            for name, terraform in runs.items():
+                times.add("plan of a token that exists", name, terraform.run("plan"))
+            print(f"round {rounds + n} of {2 * rounds}", file=sys.stderr)
     return times
 
 
 def requests(ours: Path) -> Iterator[str]:
     """Yield a table of what is sent, and of what a slow API costs."""
-    yield f"| two tokens | requests | at 0 ms | at {LATENCY * 1000:.0f} ms each |"
-    yield "| --- | --- | ---: | ---: |"
+    slow = f"{LATENCY * 1000:.0f} ms"
+    yield f"| two tokens | requests at 0 ms | time | requests at {slow} each | time |"
+    yield "| --- | --- | ---: | --- | ---: |"
     rows: dict[str, list[str]] = {}
     for latency in (0.0, LATENCY):
         with simulated() as simulator:
@@ -249,8 +257,8 @@ def requests(ours: Path) -> Iterator[str]:
             folder = FOLDER / "requests" / f"{latency * 1000:.0f}"
             terraform = Terraform(folder, Contestant(OURS, TWO_TOKENS, SOURCE, ours), simulator)
             for label, *command in (
-                ("plan, none yet", "plan"),
-                ("apply, none yet", "apply", "-auto-approve"),
+                ("plan, none yet", "plan", "-out=tfplan"),
+                ("apply of that plan", "apply", "tfplan"),
                 ("plan, nothing to do", "plan"),
                 ("destroy", "destroy", "-auto-approve"),
             ):
@@ -258,8 +266,8 @@ def requests(ours: Path) -> Iterator[str]:
                 seconds = terraform.run(*command)
                 sent = Counter(str(r.operation) for r in simulator.api.requests.all())
                 listed = ", ".join(f"{n} {name}" for name, n in sorted(sent.items()))
-                row = rows.setdefault(label, [f"{sum(sent.values())}: {listed}"])
-                row.append(f"{seconds * 1000:.0f} ms")
+                cells = [f"{sum(sent.values())}: {listed}", f"{seconds * 1000:.0f} ms"]
+                rows.setdefault(label, []).extend(cells)
     for label, cells in rows.items():
         yield f"| {label} | {' | '.join(cells)} |"
 
@@ -283,9 +291,9 @@ def many(ours: Path, rounds: int) -> Iterator[str]:
 
 @contextmanager
 def simulated() -> Iterator[Simulator]:
-    """Run a simulator with one user."""
+    """Run a simulator with one organization."""
     with Simulator() as simulator:
-        simulator.cloud.add_user("bench@acme.example", simulator.cloud.add_organization("acme"))
+        simulator.cloud.add_organization("acme")
         yield simulator
 
 

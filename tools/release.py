@@ -37,8 +37,11 @@ DIST: Final = REPOSITORY / "dist"
 MANIFEST: Final = REPOSITORY / "terraform-registry-manifest.json"
 # What the dependencies can do without, and which is there or not from one environment to another.
 LEFT_OUT: Final = (
-    *("_pytest", "attr", "attrs", "click", "crusoe_simulator", "h2", "pygments", "pytest", "rich"),
-    *("setuptools", "socksio", "tkinter", "tomli_w", "trio", "unittest", "uvloop", "yaml"),
+    *("_pytest", "attr", "attrs", "click", "crusoe_simulator", "grpc_tools", "h2", "pkg_resources"),
+    *("pygments", "pytest", "rich", "setuptools", "socksio", "tkinter", "tomli_w", "trio"),
+    *("unittest", "uvloop", "yaml"),
+    # What PyInstaller's own code would load at every start, or drags a library in.
+    *("_uuid", "bz2", "ctypes", "lzma"),
 )
 _ENTRY: Final = """\
 import sys
@@ -51,9 +54,8 @@ _FOREWORD: Final = f"""\
 Third-party software in {NAME} {{version}}
 
 Python {{python}} and its standard library, with the libraries that it is linked to: OpenSSL
-(Apache-2.0), zlib (Zlib), libffi (MIT), bzip2 (bzip2-1.0.6), XZ Utils (0BSD), the GNU C++ runtime
-(GPL-3.0 with the GCC Runtime Library Exception). The start program of PyInstaller (GPL-2.0 with an
-exception that allows any use). And:
+(Apache-2.0), zlib (Zlib), the GNU C++ runtime (GPL-3.0 with the GCC Runtime Library Exception). The
+start program of PyInstaller (GPL-2.0 with an exception that allows any use). And:
 """
 
 

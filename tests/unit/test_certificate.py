@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from crusoe_provider.host import certificate as certificate_module
 from crusoe_provider.host.certificate import new_certificate
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -52,6 +53,22 @@ def test_the_key_belongs_to_it_and_is_in_no_repr() -> None:
     assert isinstance(key.curve, ec.SECP256R1)
     assert x509.load_der_x509_certificate(made.der).public_key() == key.public_key()
     assert "PRIVATE" not in repr(made)
+
+
+def test_a_library_that_wants_its_own_constructor_called_gets_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it asks a signature algorithm for may change."""
+
+    class Unusable(ec.ECDSA):
+        def __init__(self) -> None:
+            """Leave out everything."""
+
+    monkeypatch.setattr(certificate_module, "_EcdsaWithSha256", Unusable)
+
+    certificate = x509.load_der_x509_certificate(new_certificate(NOW).der)
+
+    certificate.verify_directly_issued_by(certificate)
 
 
 def test_each_process_has_its_own() -> None:

@@ -5,7 +5,6 @@ file: its values are secrets, and in a file that cannot be parsed anything may b
 """
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -55,6 +54,8 @@ def read_config_file(home: Path | None) -> ConfigFile:
 
 
 def _parse(path: Path, content: bytes) -> ConfigFile:
+    import tomllib  # noqa: PLC0415 - in pipelines there is no such file
+
     try:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -82,7 +83,7 @@ def _settings(path: Path, profile: str, table: dict[str, Any]) -> dict[str, str]
     return {key: value.strip() for key, value in settings.items() if value.strip()}
 
 
-def _position(error: tomllib.TOMLDecodeError) -> str:
+def _position(error: ValueError) -> str:
     # The parser's own text may quote what it found.
     match = _POSITION.search(str(error))
     if match is None:

@@ -18,15 +18,14 @@ The text of each is a sentence or two for the user: what happened. No text holds
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class CrusoeError(Exception):
     """The root of all errors of this layer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong with the configuration.
 
     Attributes:

@@ -1,9 +1,8 @@
 """Points in time as RFC 3339 writes them, compared exactly."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,30}))?([Zz]|[+-]\d{2}:[0-5]\d)",
@@ -11,8 +10,7 @@ _RFC3339: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Instant:
+class Instant(NamedTuple):
     """A point in time.
 
     Attributes:

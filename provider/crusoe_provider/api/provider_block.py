@@ -11,7 +11,6 @@ from urllib.parse import SplitResult, urlsplit
 from crusoe_provider.api.defaults import ENDPOINT
 from crusoe_provider.api.durations import format_duration, parse_duration
 from crusoe_provider.api.errors import Problem
-from crusoe_provider.api.signing import SigningError, decode_secret
 
 _TIMEOUT_RANGE: Final = (timedelta(seconds=1), timedelta(minutes=10))
 _MOST_RETRIES: Final = 10
@@ -140,6 +139,9 @@ def access_key_id_problem(access_key_id: str, what: str, attribute: str | None) 
 
 def secret_problem(secret: str, what: str, attribute: str | None) -> Problem | None:
     """Return what is wrong with a secret, called `what` and to be blamed on `attribute`."""
+    # Blocks hardly ever hold one, and signing brings OpenSSL with it.
+    from crusoe_provider.api.signing import SigningError, decode_secret  # noqa: PLC0415
+
     try:
         decode_secret(secret)
     except SigningError as error:

@@ -1,10 +1,9 @@
 """When a request is sent again, and after how long. Pure: time and randomness are passed in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 # POST is not among them: the first one may have succeeded, and a second would leave a live key
 # that no state knows of.
@@ -15,8 +14,7 @@ _LONGEST_DELAY: Final = 15.0
 _NOT_IMPLEMENTED: Final = 501
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """Bounded retries with jittered exponential back-off.
 
     Attributes:

@@ -10,8 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crusoe_provider.api.errors import Interrupted
 from crusoe_provider.elements.activity import Activity
@@ -42,8 +41,7 @@ _NEIGHBOURS_SECONDS: Final = 1.0
 _RECENT_SECONDS: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Shortage:
+class Shortage(NamedTuple):
     """There are too few slots.
 
     Attributes:
@@ -321,7 +319,8 @@ class KeySlots:
         waited = self._monotonic() - started
         with self._lock:
             verdict = self._budget.verdict()
-            return NoFreeSlotError(replace(self._describe(verdict), waited=waited, blocked=blocked))
+            shortage = self._describe(verdict)._replace(waited=waited, blocked=blocked)
+            return NoFreeSlotError(shortage)
 
     def _has_room(self) -> bool:
         with self._lock:

@@ -9,8 +9,7 @@ in between can only be this one, or one that somebody else made in those seconds
 
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crusoe_provider.api.errors import ApiError, CrusoeError, RequestError
 from crusoe_provider.elements.key_slots import KeySlots
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 _PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 3.5)
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(NamedTuple):
     """The token was created.
 
     Attributes:
@@ -39,8 +37,7 @@ class Created:
     user_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ambiguous:
+class Ambiguous(NamedTuple):
     """The answer was lost.
 
     Attributes:

@@ -1,9 +1,8 @@
 """When a token expires, when it is to be renewed, and what a user should hear of it. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from crusoe_provider.api.durations import parse_duration
 from crusoe_provider.api.instants import Instant, parse_instant
@@ -21,8 +20,7 @@ class Standing(Enum):
     EXPIRED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
+class Lifetime(NamedTuple):
     """The life of a token, as far as it is known.
 
     Attributes:

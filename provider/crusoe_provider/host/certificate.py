@@ -73,7 +73,7 @@ def new_certificate(now: datetime) -> ServerCertificate:
         _der(_SEQUENCE, _der(_SEQUENCE, _EC_PUBLIC_KEY, _P256), _bits(point)),
         _der(0xA3, _der(_SEQUENCE, *_extensions())),
     )
-    signature = key.sign(to_be_signed, ec.ECDSA(hashes.SHA256()))
+    signature = _sign(key, to_be_signed)
     der = _der(_SEQUENCE, to_be_signed, algorithm, _bits(signature))
     private_key = _der(
         _SEQUENCE,
@@ -85,6 +85,28 @@ def new_certificate(now: datetime) -> ServerCertificate:
     return ServerCertificate(
         der=der, pem=_pem("CERTIFICATE", der), key_pem=_pem("EC PRIVATE KEY", private_key)
     )
+
+
+class _EcdsaWithSha256(ec.ECDSA):
+    """What the constructor of the library's own makes, which loads all its other algorithms."""
+
+    def __init__(self) -> None:
+        pass  # it is for those algorithms only
+
+    @property
+    def algorithm(self) -> hashes.HashAlgorithm:
+        return hashes.SHA256()
+
+    @property
+    def deterministic_signing(self) -> bool:
+        return False
+
+
+def _sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+    try:
+        return key.sign(message, _EcdsaWithSha256())
+    except (AttributeError, TypeError):  # another version of the library may want to know more
+        return key.sign(message, ec.ECDSA(hashes.SHA256()))
 
 
 def _extensions() -> tuple[bytes, ...]:

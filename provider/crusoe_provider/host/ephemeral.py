@@ -10,7 +10,7 @@ from tf.utils import Diagnostics
 from crusoe_provider.host.resource import Private, State
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OpenContext:
     """The opening of one instance.
 
@@ -25,7 +25,7 @@ class OpenContext:
     private: Private
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class CloseContext:
     """The closing of one instance.
 

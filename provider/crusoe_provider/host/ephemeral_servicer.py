@@ -7,7 +7,7 @@ from typing import Any, Final
 import grpc
 from tf.gen import tfplugin_pb2 as pb
 
-from crusoe_provider.host import ephemeral_messages as messages
+from crusoe_provider.host import ephemeral_pb2 as messages
 from crusoe_provider.host.ephemeral import CloseContext, EphemeralResource, OpenContext
 from crusoe_provider.host.errors import RequestError
 from crusoe_provider.host.lifetime import Lifetime

@@ -53,7 +53,7 @@ def add_diagnostics(response: Any, diagnostics: Diagnostics) -> None:
         Diagnostic(d.severity, _printable(d.summary), _printable(d.detail or ""), d.path).to_pb()
         for d in diagnostics.diagnostics
     ]
-    # The messages of `ephemeral_messages` have them as bytes.
+    # The messages of `ephemeral.proto` have them as bytes.
     embedded = response.DESCRIPTOR.fields_by_name["diagnostics"].message_type is not None
     response.diagnostics.extend(found if embedded else [d.SerializeToString() for d in found])
 

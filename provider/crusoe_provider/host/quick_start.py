@@ -22,6 +22,7 @@ UNTOUCHED: Final = frozenset(
     {
         "asyncio",  # grpc: its asynchronous half
         "grpc.aio",  # grpc: its asynchronous half
+        "calendar",  # protobuf: for timestamps, which no message of Terraform's has
         "shutil",  # tempfile: for the removal of folders with content
         "google.protobuf.internal.python_message",  # protobuf: where there is no compiled one
     }

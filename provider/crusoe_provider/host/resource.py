@@ -25,7 +25,7 @@ private data of a plan to the second planning of a replacement, too.
 """
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PlanContext(iface.PlanContext):
     """The planning of one instance.
 
@@ -45,14 +45,14 @@ class PlanContext(iface.PlanContext):
     requires_replace: set[str] = field(default_factory=set)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ReadContext(iface.ReadContext):
     """The refresh of one instance."""
 
     private: Private
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PlanDestroyContext:
     """The planning of one instance's destruction."""
 
@@ -60,7 +60,7 @@ class PlanDestroyContext:
     type_name: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class CreateContext(iface.CreateContext):
     """The creation of one instance.
 
@@ -79,7 +79,7 @@ class CreateContext(iface.CreateContext):
     save: Callable[[State], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MoveSource:
     """A stored state of another type, for a `moved` block between types.
 

@@ -4,8 +4,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import grpc
 from tf.utils import Diagnostics
@@ -18,8 +17,7 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[Request, Response]):
+class Call(NamedTuple, Generic[Request, Response]):
     """A call being served.
 
     Attributes:
