@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crusoe_provider.version import __version__
+from demo_bucket import BUCKET, OBJECT, Bucket
 from demo_folders import Folders, prepared
 from demo_processes import LocalApi, Terraform, local_api
 from expectations import DemoError, expect
@@ -102,12 +103,13 @@ def demonstrate(narrator: Narrator, executable: Path, folders: Folders, *, keep:
     """
     basics = environment(folders.home, folders.cli_configuration)
     narrator.step("Start a local Crusoe API")
-    narrator.command("python -m crusoe_simulator --port 0")
+    narrator.command("python -m crusoe_simulator --port 0 --s3")
     with local_api(folders.root, basics, folders.logs / "simulator.log") as api:
         narrator.keep_secret("The secret of the API's credentials", api.secret_key)
         narrator.say(
             f"A simulator answers at {api.endpoint}, for this machine only.\n"
-            "It knows one user, who may have two storage tokens and has none yet."
+            "It knows one user, who may have two storage tokens and has none yet. Buckets are at\n"
+            f"{api.s3_endpoint}."
         )
         settings = _settings(api)
         log = folders.logs / "terraform.log"
@@ -118,10 +120,11 @@ def demonstrate(narrator: Narrator, executable: Path, folders: Folders, *, keep:
         token = apply(stage)
         plan_again(stage)
         show_outputs(stage, token)
+        bucket = use(stage, token)
         if keep:
             _play(stage, folders, settings)
             return
-        destroy(stage, token)
+        destroy(stage, token, bucket)
     narrator.say("\nDone. Nothing is left running; the files of this run are in " + _near(folders))
 
 
@@ -177,7 +180,7 @@ def plan_again(stage: Stage) -> None:
 
 def show_outputs(stage: Stage, token: dict[str, Any]) -> None:
     """Look at the outputs, and find the secret without showing it."""
-    stage.narrator.step("Use the token")
+    stage.narrator.step("Look at the outputs")
     output = stage.run("output", whole=True)
     expect("secret_key = <sensitive>" in output, "The secret is not marked as sensitive.")
     secret = stage.terraform.ask("output", "-raw", "secret_key")
@@ -189,7 +192,22 @@ def show_outputs(stage: Stage, token: dict[str, Any]) -> None:
     )
 
 
-def destroy(stage: Stage, token: dict[str, Any]) -> None:
+def use(stage: Stage, token: dict[str, Any]) -> Bucket:
+    """Store an object with the token, read it back, and return its bucket."""
+    stage.narrator.step("Use the token, as any S3 client does")
+    bucket = Bucket(stage.api.s3_endpoint, token["access_key_id"], token["secret_key"])
+    bucket.make()
+    content = b"Hello, Crusoe"
+    bucket.put(content)
+    expect(bucket.get() == content, "The object is not what was stored.")
+    stage.narrator.say(
+        f"boto3, with the access key ID and the secret of the outputs:\n"
+        f"  put {OBJECT} into the bucket {BUCKET}, and got it back: {content.decode()}"
+    )
+    return bucket
+
+
+def destroy(stage: Stage, token: dict[str, Any], bucket: Bucket) -> None:
     """Revoke the token."""
     stage.narrator.step("Revoke it")
     stage.run("destroy", "-auto-approve")
@@ -198,6 +216,9 @@ def destroy(stage: Stage, token: dict[str, Any]) -> None:
     state = json.loads(stage.terraform.ask("show", "-json"))
     expect(not _tokens(state), "The state still holds a token.")
     stage.narrator.say(f"{token['access_key_id']} is gone: the API, asked directly, has no tokens.")
+    refusal = bucket.refusal()
+    expect(refusal == "InvalidAccessKeyId", f"The bucket answers the revoked token: {refusal}")
+    stage.narrator.say(f"The S3 client that still has it is refused at once: {refusal}.")
 
 
 def _play(stage: Stage, folders: Folders, settings: dict[str, str]) -> None:
@@ -216,6 +237,7 @@ def _play(stage: Stage, folders: Folders, settings: dict[str, str]) -> None:
 
 def _settings(api: LocalApi) -> dict[str, str]:
     return {
+        "AWS_ENDPOINT_URL_S3": api.s3_endpoint,
         "CRUSOE_API_ENDPOINT": api.endpoint,
         "CRUSOE_ACCESS_KEY_ID": api.access_key_id,
         "CRUSOE_SECRET_KEY": api.secret_key,

@@ -29,6 +29,7 @@ class LocalApi:
     Attributes:
         endpoint: The base URL of the API.
         control: The base URL of the simulator's own controls.
+        s3_endpoint: The endpoint for S3 clients.
         access_key_id: The credentials of its user.
         secret_key: Their secret part.
         process: The simulator's process.
@@ -36,6 +37,7 @@ class LocalApi:
 
     endpoint: str
     control: str
+    s3_endpoint: str
     access_key_id: str
     secret_key: str = field(repr=False)
     process: subprocess.Popen[str] = field(repr=False)
@@ -62,7 +64,7 @@ def local_api(folder: Path, environment: Mapping[str, str], log: Path) -> Iterat
     """
     with log.open("w", encoding="utf-8") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "crusoe_simulator", "--port", "0"],
+            [sys.executable, "-m", "crusoe_simulator", "--port", "0", "--s3"],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -92,9 +94,8 @@ def _ready_line(process: subprocess.Popen[str]) -> dict[str, str]:
         line = process.stdout.readline() if selector.select(READY_SECONDS) else ""
     try:
         ready: dict[str, Any] = json.loads(line)
-        return {
-            name: ready[name] for name in ("endpoint", "control", "access_key_id", "secret_key")
-        }
+        names = ("endpoint", "control", "s3_endpoint", "access_key_id", "secret_key")
+        return {name: ready[name] for name in names}
     except (ValueError, KeyError) as error:
         raise DemoError("The simulator did not start.") from error
 

@@ -17,7 +17,8 @@ _DESCRIPTION = """\
 A local Crusoe Cloud API for tests and demos: organizations, users and Object Storage keys, with
 signatures verified and the documented rules enforced. It listens on 127.0.0.1 only and ends on
 Ctrl-C or SIGTERM. When it is ready it prints one line of JSON: endpoint, access_key_id and
-secret_key to use it with, and control, the base URL of its control interface.
+secret_key to use it with; control, the base URL of its control interface; and with --s3
+s3_endpoint, where the keys that it issues open buckets.
 """
 
 
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         list_scope=options.list_scope,
         latency=options.latency / 1000,
         file=options.state,
+        s3=options.s3,
     )
     user = _first_user(simulator, options.organization, options.user)
     with simulator:
@@ -62,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         help="whose keys a list shows",
     )
     parser.add_argument("--latency", type=float, default=0, help="milliseconds per request")
+    parser.add_argument("--s3", action="store_true", help="serve S3 too, on a port of its own")
     parser.add_argument(
         "--print-exports", action="store_true", help="print shell exports instead of JSON"
     )
@@ -83,6 +86,7 @@ def _ready(simulator: Simulator, user: User) -> str:
             "secret_key": user.secret_key,
             "control": simulator.control,
         }
+        | ({"s3_endpoint": simulator.s3_endpoint} if simulator.s3_endpoint else {})
     )
 
 
@@ -92,6 +96,8 @@ def _exports(simulator: Simulator, user: User) -> str:
         "CRUSOE_ACCESS_KEY_ID": user.access_key_id,
         "CRUSOE_SECRET_KEY": user.secret_key,
     }
+    if simulator.s3_endpoint:
+        values["AWS_ENDPOINT_URL_S3"] = simulator.s3_endpoint
     return "\n".join(f"export {name}='{value}'" for name, value in values.items())
 
 

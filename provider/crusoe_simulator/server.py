@@ -57,6 +57,7 @@ class Simulator:
         list_scope: ListScope = "organization",
         latency: float = 0.0,
         file: Path | None = None,
+        s3: bool = False,
         wait: Callable[[float], object] | None = None,
     ) -> None:
         """Prepare the server.
@@ -68,6 +69,7 @@ class Simulator:
             list_scope: Whose keys a list shows.
             latency: Seconds that every request takes at least.
             file: Where to keep the state, if it is to survive.
+            s3: Whether there is an S3 endpoint too; what it needs takes a moment to load.
             wait: Lets the seconds of latency and delays pass; if `None` they really do, until
                 `stop` at the latest.
         """
@@ -77,38 +79,44 @@ class Simulator:
         wait = wait or self._ending.wait
         self.api = Api(self.cloud, self.faults, latency=latency, wait=wait)
         application = DispatcherMiddleware(self.api, {control.PREFIX: control.Control(self.api)})
-        self._server = _Server((_LOOPBACK, port), application, numthreads=_THREADS)
-        self._server.gateway = _Gateway
-        self._server.shutdown_timeout = 1
-        # How often the server looks whether it is to end.
-        self._server.expiration_interval = 0.05
-        self._server.prepare()
-        self._thread = threading.Thread(target=self._server.serve, daemon=True)
-
-    @property
-    def _origin(self) -> str:
-        return f"http://{_LOOPBACK}:{self._server.bind_addr[1]}"
+        self._server = _listening(port, application)
+        self._s3_server = _listening(0, _s3(self.cloud)) if s3 else None
+        self._threads: list[threading.Thread] = []
 
     @property
     def endpoint(self) -> str:
         """The base URL of the API."""
-        return f"{self._origin}{BASE_PATH}"
+        return f"{_origin(self._server)}{BASE_PATH}"
 
     @property
     def control(self) -> str:
         """The base URL of the control interface."""
-        return f"{self._origin}{control.PREFIX}"
+        return f"{_origin(self._server)}{control.PREFIX}"
+
+    @property
+    def s3_endpoint(self) -> str | None:
+        """The endpoint for S3 clients, if there is one."""
+        return _origin(self._s3_server) if self._s3_server else None
 
     def start(self) -> None:
         """Begin to serve."""
-        self._thread.start()
+        for server in self._servers:
+            thread = threading.Thread(target=server.serve, daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def stop(self) -> None:
         """End, and let go whatever is held or delayed."""
         self._ending.set()
         self.faults.clear()
-        self._server.stop()
-        self._thread.join()
+        for server in self._servers:
+            server.stop()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def _servers(self) -> list[_Server]:
+        return [server for server in (self._server, self._s3_server) if server]
 
     def __enter__(self) -> Self:
         self.start()
@@ -121,3 +129,23 @@ class Simulator:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _listening(port: int, application: Any) -> _Server:
+    server = _Server((_LOOPBACK, port), application, numthreads=_THREADS)
+    server.gateway = _Gateway
+    server.shutdown_timeout = 1
+    # How often the server looks whether it is to end.
+    server.expiration_interval = 0.05
+    server.prepare()
+    return server
+
+
+def _origin(server: _Server) -> str:
+    return f"http://{_LOOPBACK}:{server.bind_addr[1]}"
+
+
+def _s3(cloud: Cloud) -> Any:
+    from crusoe_simulator.s3 import S3  # noqa: PLC0415 - it takes half a second
+
+    return S3(cloud)

@@ -171,6 +171,12 @@ class Cloud:
             users = self._users.values()
             return next((u for u in users if u.access_key_id == access_key_id), None)
 
+    def key_by_access_key_id(self, access_key_id: str) -> Key | None:
+        """Return the storage key with this access key ID."""
+        with self._lock:
+            keys = self._keys.values()
+            return next((k for k in keys if k.access_key_id == access_key_id), None)
+
     # -- What the API does ---------------------------------------------------------------------
 
     def organizations_of(self, user: User) -> list[Organization]:

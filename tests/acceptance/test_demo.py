@@ -32,7 +32,9 @@ def test_the_demonstration_shows_a_whole_life(tmp_path: Path) -> None:
         "Exit code 0: no changes.",
         "secret_key = <sensitive>",
         "Destroy complete! Resources: 1 destroyed.",
+        "got it back: Hello, Crusoe",
         "is gone",
+        "is refused at once: InvalidAccessKeyId",
     ):
         assert told in done.stdout
     assert "\x1b[" not in done.stdout

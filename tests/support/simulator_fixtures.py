@@ -50,10 +50,10 @@ class Crusoe:
 
 
 @pytest.fixture
-def crusoe() -> Iterator[Crusoe]:
-    """A simulator; what goes to and fro is held against the contract."""
+def crusoe(request: pytest.FixtureRequest) -> Iterator[Crusoe]:
+    """A simulator; what goes to and fro is held against the contract. See the marker `s3`."""
     check = ContractCheck()
-    with Simulator() as simulator:
+    with Simulator(s3=request.node.get_closest_marker("s3") is not None) as simulator:
         simulator.api.observers.append(check)
         organization = simulator.cloud.add_organization("acme")
         user = simulator.cloud.add_user("dev@acme.example", organization)

@@ -7,6 +7,8 @@ import signal
 import stat
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +52,18 @@ def test_it_says_when_it_is_ready_and_ends_on_a_signal(number: signal.Signals) -
 
         assert process.wait(PROMPTLY) == 0
     assert set(ready) == {"endpoint", "access_key_id", "secret_key", "control"}
+
+
+def test_with_s3_it_says_where_that_is() -> None:
+    """And serves it: a request without a signature is refused in the words of S3."""
+    with running("--s3") as process:
+        ready = json.loads(first_line(process))
+
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(ready["s3_endpoint"])  # noqa: S310 - loopback
+
+        with refused.value as error:
+            assert "<Code>AccessDenied</Code>" in error.read().decode()
 
 
 def test_it_listens_on_loopback_only() -> None:

@@ -1,0 +1,116 @@
+"""S3 clients: what storage tokens are for."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from crusoe_simulator.server import Simulator
+
+BUCKET = "data"
+# A fraction of how long a test may take.
+PROMPTLY = 30.0
+
+
+def s3_client(simulator: "Simulator", access_key_id: str, secret_key: str) -> "S3Client":
+    """Return a client that tries everything once."""
+    return boto3.client(
+        "s3",
+        endpoint_url=simulator.s3_endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_key,
+        config=Config(
+            s3={"addressing_style": "path"}, proxies={}, retries={"total_max_attempts": 1}
+        ),
+    )
+
+
+def refusal(call: Callable[[], Any]) -> str | None:
+    """Return the code of the error that a call ends with; `None` if it succeeds."""
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None
+
+
+class Writer:
+    """A client that puts one object after the other, for as long as its block lasts.
+
+    It looks for its credentials before every object, in a file as a workload finds them in a secret
+    that is mounted, and writes the access key ID that it has used into another file.
+
+    Args:
+        simulator: Where the bucket is.
+        folder: The folder with `credentials.json`, which holds `access_key_id` and `secret_key`.
+
+    Attributes:
+        used: The access key ID for each object.
+        failures: What went wrong.
+    """
+
+    def __init__(self, simulator: "Simulator", folder: Path) -> None:
+        self._simulator = simulator
+        self._credentials = folder / "credentials.json"
+        self._used = folder / "used"
+        self._stop = threading.Event()
+        self._news = threading.Condition()
+        self._thread = threading.Thread(target=self._write_until_stopped)
+        self.used: list[str] = []
+        self.failures: list[str] = []
+
+    def wait_for_more(self, objects: int = 3) -> None:
+        """Return when so many objects more have been put, or have failed.
+
+        Raises:
+            TimeoutError: They have not, in time.
+        """
+        with self._news:
+            wanted = len(self.used) + len(self.failures) + objects
+            if not self._news.wait_for(
+                lambda: len(self.used) + len(self.failures) >= wanted, PROMPTLY
+            ):
+                raise TimeoutError(f"{len(self.used)} objects, {self.failures}")
+
+    def _write_until_stopped(self) -> None:
+        clients: dict[str, S3Client] = {}
+        while not self._stop.is_set():
+            key: dict[str, str] = json.loads(self._credentials.read_text())
+            name = key["access_key_id"]
+            if name not in clients:
+                clients[name] = s3_client(self._simulator, name, key["secret_key"])
+            code = refusal(
+                lambda client=clients[name]: client.put_object(  # type: ignore[misc]
+                    Bucket=BUCKET, Key=f"{len(self.used)}", Body=b"x"
+                )
+            )
+            with self._news:
+                if code:
+                    self.failures.append(f"{name}: {code}")
+                else:
+                    self.used.append(name)
+                    self._used.write_text(name)
+                self._news.notify_all()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
