@@ -21,6 +21,11 @@ TOKEN = 'resource "crusoe_storage_token" "t" { alias = "t" }\n'
         ("max_retries = 11", "Invalid max_retries"),
         ("key_limit = -1", "Invalid key limit"),
         ("key_limit = 1.5", "Invalid key limit"),
+        # No binary fraction is exactly that, so it comes as text.
+        ("key_limit = 0.1", "Invalid key limit"),
+        ("key_limit = 1e400", "Invalid key limit"),
+        ("max_retries = 0.1", "Invalid max_retries"),
+        ("max_retries = 1e400", "Invalid max_retries"),
         ('organization_id = ""', "Empty organization_id"),
         ('access_key_id = "CKID"', "Incomplete credentials"),
         ('profile = " "', "Empty profile"),

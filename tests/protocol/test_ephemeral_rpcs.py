@@ -149,7 +149,7 @@ def test_malformed_requests_are_diagnostics(
 
     answer = call(plugin, rpc, request_type(**known), response_type)
 
-    well_formed = rpc != "OpenEphemeralResource" and known == {"type_name": TYPE}
+    well_formed = rpc == "CloseEphemeralResource" and known == {"type_name": TYPE}
     assert bool(diagnostics(answer)) is not well_formed
     assert plugin.provider.GetMetadata(pb.GetMetadata.Request()).resources
 

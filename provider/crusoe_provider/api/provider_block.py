@@ -85,7 +85,7 @@ def _value_problems(block: ProviderBlock) -> Iterator[Problem]:
     if block.request_timeout is not None:
         yield from _timeout_problems(block.request_timeout)
     if block.max_retries is not None and (
-        block.max_retries != int(block.max_retries) or not 0 <= block.max_retries <= _MOST_RETRIES
+        not 0 <= block.max_retries <= _MOST_RETRIES or block.max_retries != int(block.max_retries)
     ):
         yield Problem(
             "Invalid max_retries",

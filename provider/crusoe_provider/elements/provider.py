@@ -206,7 +206,7 @@ class CrusoeProvider(Provider):
         add_problems(diags, block_problems(block))
         limit = config.get("key_limit")
         if isinstance(limit, int | float) and not (
-            limit == int(limit) and 0 <= limit <= _HIGHEST_KEY_LIMIT
+            0 <= limit <= _HIGHEST_KEY_LIMIT and limit == int(limit)
         ):
             diags.add_error(
                 "Invalid key limit",

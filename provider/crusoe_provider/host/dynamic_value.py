@@ -14,20 +14,18 @@ from tf.gen import tfplugin_pb2 as pb
 from tf.types import Unknown
 from tf.utils import read_dynamic_value, to_dynamic_value
 
+from crusoe_provider.host.errors import MalformedRequestError
+
 # msgpack has no annotations; this gives the one function used here a type.
 _unpack: Final[Callable[..., Any]] = msgpack.unpackb  # type: ignore[attr-defined]
 _UNKNOWN_CODES: Final = frozenset({0, 12})
-
-
-class MalformedValueError(Exception):
-    """A dynamic value is not what the protocol promises."""
 
 
 def decode(value: pb.DynamicValue) -> Any:
     """Return the Python value of `value`: unknowns as `Unknown`, absent and null as `None`.
 
     Raises:
-        MalformedValueError: The bytes are no msgpack or JSON document.
+        MalformedRequestError: The bytes are no msgpack or JSON document.
     """
     try:
         if value.msgpack:
@@ -35,18 +33,18 @@ def decode(value: pb.DynamicValue) -> Any:
         return read_dynamic_value(value)
     except (ValueError, msgpack.UnpackException) as exc:
         # The cause may quote the value, and the value may be a secret.
-        raise MalformedValueError(f"{type(exc).__name__} while decoding a value") from None
+        raise MalformedRequestError(f"A value cannot be decoded ({type(exc).__name__}).") from None
 
 
 def decode_object(value: pb.DynamicValue) -> dict[str, Any] | None:
     """Return the Python value of an object, or `None` where it is null.
 
     Raises:
-        MalformedValueError: The value is no object, or cannot be decoded.
+        MalformedRequestError: The value is no object, or cannot be decoded.
     """
     decoded = decode(value)
     if decoded is not None and not isinstance(decoded, dict):
-        raise MalformedValueError(f"expected an object, found {type(decoded).__name__}")
+        raise MalformedRequestError(f"A value is no object: {type(decoded).__name__}.")
     return decoded
 
 
@@ -55,6 +53,25 @@ def encode(value: Any) -> pb.DynamicValue:
     # An explicit nil rather than an empty message: Terraform reads both as null, and a
     # response in which the field is set can be told from one that never got that far.
     return to_dynamic_value(value) if value is not None else pb.DynamicValue(msgpack=b"\xc0")
+
+
+def number(value: Any) -> Any:
+    """Return a number; those that no machine has exactly, such as 0.1, come as their decimals."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return int(value) if value.lstrip("-").isdecimal() else float(value)
+    except ValueError:
+        return value
+
+
+def has_unknown(value: Any) -> bool:
+    """Say whether any part of a value is unknown."""
+    if isinstance(value, dict):
+        return any(map(has_unknown, value.values()))
+    if isinstance(value, list):
+        return any(map(has_unknown, value))
+    return value is Unknown
 
 
 def without_refinements(value: pb.DynamicValue) -> pb.DynamicValue:

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import grpc
+from google.protobuf.message import DecodeError
 from tf.gen import tfplugin_pb2 as pb
 
 from crusoe_provider.host import ephemeral_pb2 as messages
 from crusoe_provider.host.ephemeral import CloseContext, EphemeralResource, OpenContext
-from crusoe_provider.host.errors import RequestError
+from crusoe_provider.host.errors import MalformedRequestError, RequestError
 from crusoe_provider.host.lifetime import Lifetime
 from crusoe_provider.host.provider import Provider
-from crusoe_provider.host.resource import Private
+from crusoe_provider.host.resource import Private, State
 from crusoe_provider.host.rpc import Call, rpc
 from crusoe_provider.host.state_codec import StateCodec
 
@@ -71,18 +72,18 @@ class EphemeralServicer:
     def validate(self, call: Call[Any, Any]) -> None:
         """Check an ephemeral block; values may be unknown."""
         resource, codec = self._resource(call.request.type_name)
-        config = codec.decode(_value(call.request.config), call.diagnostics)
+        config = _configuration(codec, call)
         if not call.diagnostics.has_errors():
-            resource.validate(call.diagnostics, call.request.type_name, config or {})
+            resource.validate(call.diagnostics, call.request.type_name, config)
 
     @rpc(messages.OpenResponse)
     def open(self, call: Call[Any, Any]) -> None:
         """Make the object of an ephemeral block."""
         type_name = call.request.type_name
         resource, codec = self._resource(type_name)
-        config = codec.decode(_value(call.request.config), call.diagnostics)
-        if config is None:
-            raise RequestError("Malformed request", "Terraform sent no configuration.")
+        config = _configuration(codec, call, known=True)
+        if call.diagnostics.has_errors():
+            return
         context = OpenContext(call.diagnostics, type_name, {})
         result = resource.open(context, config)
         call.response.private = json.dumps(context.private).encode()
@@ -121,12 +122,19 @@ def _unary(method: Callable[..., Any], request: Any) -> "grpc.RpcMethodHandler[A
     )
 
 
-def _value(serialized: bytes) -> pb.DynamicValue:
-    return pb.DynamicValue.FromString(serialized)
+def _configuration(codec: StateCodec, call: Call[Any, Any], *, known: bool = False) -> State:
+    try:
+        value = pb.DynamicValue.FromString(call.request.config)
+    except DecodeError:
+        raise MalformedRequestError("The configuration is no value.") from None
+    return codec.decode_required(value, call.diagnostics, "configuration", known=known)
 
 
 def _private(stored: bytes) -> Private:
-    private = json.loads(stored or b"{}")
+    try:
+        private = json.loads(stored or b"{}")
+    except ValueError:
+        private = None
     if not isinstance(private, dict):
-        raise RequestError("Malformed request", "The private data is not what this provider sent.")
+        raise MalformedRequestError("The private data is not what this provider gave.")
     return private

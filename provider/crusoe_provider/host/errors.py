@@ -23,6 +23,23 @@ class RequestError(Exception):
         self.detail = detail
 
 
+class MalformedRequestError(RequestError):
+    """A request that breaks the protocol, as Terraform never does.
+
+    Args:
+        what: What is wrong with it, without values.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            "Malformed request",
+            f"{what}\n\n"
+            "Terraform and the provider do not understand each other. Try again with another "
+            "version of Terraform, and if that does not help please report it.",
+        )
+
+
 def add_exception(diagnostics: Diagnostics, rpc: str, exc: Exception) -> None:
     """Report `exc`, raised while serving `rpc`, in `diagnostics`.
 

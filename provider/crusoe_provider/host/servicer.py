@@ -6,7 +6,7 @@ to the provider, encode the answer. What `tf` answers well is left to it.
 
 import json
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import grpc
 from tf import iface
@@ -17,7 +17,7 @@ from tf.utils import Diagnostics
 
 from crusoe_provider.host import planning
 from crusoe_provider.host.ephemeral_servicer import EphemeralServicer
-from crusoe_provider.host.errors import RequestError
+from crusoe_provider.host.errors import MalformedRequestError, RequestError
 from crusoe_provider.host.functions import call_function
 from crusoe_provider.host.lifetime import Lifetime
 from crusoe_provider.host.provider import Provider
@@ -34,7 +34,8 @@ from crusoe_provider.host.resource import (
 from crusoe_provider.host.rpc import Call, rpc
 from crusoe_provider.host.state_codec import StateCodec
 
-_CAPABILITIES = pb.ServerCapabilities(
+_CONFIGURATION: Final = "configuration"
+_CAPABILITIES: Final = pb.ServerCapabilities(
     plan_destroy=True, get_provider_schema_optional=True, move_resource_state=True
 )
 
@@ -114,9 +115,9 @@ class Servicer(ProviderServicer):
     def ValidateResourceConfig(self, call: Call[Any, Any]) -> None:
         """Check a resource block; values may be unknown."""
         resource, codec = self._resource(call.request.type_name)
-        config = codec.decode(call.request.config, call.diagnostics)
+        config = codec.decode_required(call.request.config, call.diagnostics, _CONFIGURATION)
         if not call.diagnostics.has_errors():
-            resource.validate(call.diagnostics, call.request.type_name, config or {})
+            resource.validate(call.diagnostics, call.request.type_name, config)
 
     @rpc(pb.UpgradeResourceState.Response)
     def UpgradeResourceState(self, call: Call[Any, Any]) -> None:
@@ -135,7 +136,7 @@ class Servicer(ProviderServicer):
         if request.version < current_version:
             context = iface.UpgradeContext(call.diagnostics, request.type_name)
             raw = resource.upgrade(context, request.version, raw) or {}
-        state = codec.complete(raw, call.diagnostics)
+        state = _completed(codec, raw, call.diagnostics)
         if not call.diagnostics.has_errors():
             resource.observe(state)
             call.response.upgraded_state.CopyFrom(codec.encode(state))
@@ -147,7 +148,9 @@ class Servicer(ProviderServicer):
         response.new_state.CopyFrom(request.current_state)
         response.private = request.private
         resource, codec = self._resource(request.type_name)
-        current = self._required(codec, request.current_state, call.diagnostics, "current state")
+        current = codec.decode_required(
+            request.current_state, call.diagnostics, "current state", known=True
+        )
         resource.observe(current)
         context = ReadContext(call.diagnostics, request.type_name, _private(request.private))
         state = resource.read(context, dict(current))
@@ -161,9 +164,8 @@ class Servicer(ProviderServicer):
         request, response = call.request, call.response
         response.planned_private = request.prior_private
         resource, codec = self._resource(request.type_name)
-        prior = codec.decode(request.prior_state, call.diagnostics)
+        prior = codec.decode(request.prior_state, call.diagnostics, known=True)
         proposed = codec.decode(request.proposed_new_state, call.diagnostics)
-        config = codec.decode(request.config, call.diagnostics) or {}
         if call.diagnostics.has_errors():
             return
         if proposed is None:
@@ -173,6 +175,7 @@ class Servicer(ProviderServicer):
                     PlanDestroyContext(call.diagnostics, request.type_name), prior
                 )
             return
+        config = codec.decode_required(request.config, call.diagnostics, _CONFIGURATION)
         if prior is None:
             planned, changed = planning.proposed_for_creation(codec, proposed), set(proposed)
         else:
@@ -197,7 +200,7 @@ class Servicer(ProviderServicer):
         call.response.new_state.CopyFrom(request.prior_state)
         call.response.private = request.planned_private
         resource, codec = self._resource(request.type_name)
-        prior = codec.decode(request.prior_state, call.diagnostics)
+        prior = codec.decode(request.prior_state, call.diagnostics, known=True)
         planned = codec.decode(request.planned_state, call.diagnostics)
         if call.diagnostics.has_errors():
             return
@@ -272,7 +275,7 @@ class Servicer(ProviderServicer):
                 "it (a removed block with destroy = false), and import the object here.",
             )
         if moved is not None:
-            state = codec.complete(moved, call.diagnostics)
+            state = _completed(codec, moved, call.diagnostics)
             call.response.target_state.CopyFrom(codec.encode(state))
 
     # -- Data sources --------------------------------------------------------------------------
@@ -281,16 +284,18 @@ class Servicer(ProviderServicer):
     def ValidateDataResourceConfig(self, call: Call[Any, Any]) -> None:
         """Check a data block; values may be unknown."""
         data_source, codec = self._data_source(call.request.type_name)
-        config = codec.decode(call.request.config, call.diagnostics)
+        config = codec.decode_required(call.request.config, call.diagnostics, _CONFIGURATION)
         if not call.diagnostics.has_errors():
-            data_source.validate(call.diagnostics, call.request.type_name, config or {})
+            data_source.validate(call.diagnostics, call.request.type_name, config)
 
     @rpc(pb.ReadDataSource.Response)
     def ReadDataSource(self, call: Call[Any, Any]) -> None:
         """Read a data source."""
         type_name = call.request.type_name
         data_source, codec = self._data_source(type_name)
-        config = self._required(codec, call.request.config, call.diagnostics, "configuration")
+        config = codec.decode_required(
+            call.request.config, call.diagnostics, _CONFIGURATION, known=True
+        )
         state = data_source.read(iface.ReadDataContext(call.diagnostics, type_name), config)
         if not call.diagnostics.has_errors():
             call.response.state.CopyFrom(codec.encode(state, like=config))
@@ -321,14 +326,6 @@ class Servicer(ProviderServicer):
     def _codec(self, schema: Schema) -> StateCodec:
         return StateCodec(schema, self._hide)
 
-    def _required(
-        self, codec: StateCodec, value: pb.DynamicValue, diagnostics: Diagnostics, what: str
-    ) -> State:
-        state = codec.decode(value, diagnostics)
-        if state is None:
-            raise RequestError("Malformed request", f"Terraform sent no {what}.")
-        return state
-
 
 def _result(codec: StateCodec, state: State | None, planned: State) -> pb.DynamicValue:
     known = None if state is None else planning.without_unknowns(state)
@@ -355,14 +352,30 @@ def _stored_object(raw: pb.RawState) -> State:
     except ValueError:
         stored = None
     if not isinstance(stored, dict):
-        raise RequestError(
-            "Unreadable state",
+        raise _unreadable_state(
             "The stored state of this object is no JSON object. Terraform 0.11 and earlier stored "
-            "states in another form, which this provider never wrote.\n\n"
-            "Restore the state from a backup, or remove the object from it (terraform state rm) "
-            "and import it again.",
+            "states in another form, which this provider never wrote."
         )
     return stored
+
+
+def _completed(codec: StateCodec, stored: State, diagnostics: Diagnostics) -> State:
+    try:
+        return codec.complete(stored, diagnostics)
+    except MalformedRequestError as error:
+        raise _unreadable_state(
+            f"{error.what} Somebody has edited the stored state of this object, or another "
+            "version of the provider wrote it."
+        ) from None
+
+
+def _unreadable_state(what: str) -> RequestError:
+    return RequestError(
+        "Unreadable state",
+        f"{what}\n\n"
+        "Restore the state from a backup, or remove the object from it (terraform state rm) "
+        "and import it again.",
+    )
 
 
 def _unknown_type(kind: str, type_name: str) -> RequestError:

@@ -1,5 +1,6 @@
 """States of one schema, between the wire and the provider's code."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,9 @@ from tf.types import Unknown
 from tf.utils import Diagnostics
 
 from crusoe_provider.host import dynamic_value
+from crusoe_provider.host.errors import MalformedRequestError
 from crusoe_provider.host.resource import State
+from crusoe_provider.host.types import conforms
 
 
 class StateCodec:
@@ -25,22 +28,48 @@ class StateCodec:
     def __init__(self, schema: Schema, hide: Callable[[str], None]) -> None:
         self.attributes = {a.name: a for a in schema.attributes}
         self.blocks = {b.type_name: b for b in schema.block_types}
+        self._types = {a.name: json.loads(a.type.tf_type()) for a in schema.attributes}
+        for nested in schema.block_types:
+            inner = {a.name: json.loads(a.type.tf_type()) for a in nested.block.attributes}
+            self._types[nested.type_name] = ["object", inner]
         self._hide = hide
 
-    def decode(self, value: pb.DynamicValue, diagnostics: Diagnostics) -> State | None:
+    def decode(
+        self, value: pb.DynamicValue, diagnostics: Diagnostics, *, known: bool = False
+    ) -> State | None:
         """Return the state in `value`, or `None` where it is null; see `complete`.
 
+        Args:
+            value: The value.
+            diagnostics: Where to report values that their types cannot decode.
+            known: Whether no part of it may be unknown.
+
         Raises:
-            MalformedValueError: The value is no object, or cannot be decoded.
+            MalformedRequestError: The value is no such object, or cannot be decoded.
         """
         raw = dynamic_value.decode_object(value)
+        if known and dynamic_value.has_unknown(raw):
+            raise MalformedRequestError("A value that has to be known is not.")
         return None if raw is None else self.complete(raw, diagnostics)
+
+    def decode_required(
+        self, value: pb.DynamicValue, diagnostics: Diagnostics, what: str, *, known: bool = False
+    ) -> State:
+        """Return the state in `value`, called `what`, which has to be there; see `decode`."""
+        state = self.decode(value, diagnostics, known=known)
+        if state is None:
+            raise MalformedRequestError(f"There is no {what}.")
+        return state
 
     def complete(self, raw: State, diagnostics: Diagnostics) -> State:
         """Return `raw` decoded by type: names that the schema lacks left out, missing ones null.
 
         A value that its type cannot decode is reported in `diagnostics` on its attribute.
+
+        Raises:
+            MalformedRequestError: A value is not of its type.
         """
+        raw = {name: self._checked(name, value) for name, value in raw.items()}
         _, decoded = _decode_state(diagnostics, self.attributes, self.blocks, raw)
         state = {name: (decoded or {}).get(name) for name in (*self.attributes, *self.blocks)}
         self._hide_sensitive(state)
@@ -67,6 +96,14 @@ class StateCodec:
             return a is b
         kind = self.attributes[name].type if name in self.attributes else self.blocks[name]
         return bool(kind.semantically_equal(a, b))
+
+    def _checked(self, name: str, value: Any) -> Any:
+        kind = self._types.get(name)
+        if kind == "number":
+            value = dynamic_value.number(value)
+        if kind is not None and not conforms(value, kind):
+            raise MalformedRequestError(f"The value of {name} is not of its type.")
+        return value
 
     def _hide_sensitive(self, state: State) -> None:
         for name, attribute in self.attributes.items():

@@ -2,9 +2,30 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from tf.types import TfType, Unknown
+
+_PRIMITIVES: Final[dict[str, set[type]]] = {"string": {str}, "bool": {bool}, "number": {int, float}}
+
+
+def conforms(value: Any, kind: Any) -> bool:
+    """Say whether a value from the wire is of a type.
+
+    Args:
+        value: The value; null and unknown ones are of every type, at any depth.
+        kind: The type in go-cty's JSON form, parsed.
+    """
+    if value is None or value is Unknown:
+        return True
+    if isinstance(kind, str):
+        return type(value) in _PRIMITIVES[kind]
+    outer, inner = kind
+    if outer == "object":
+        return isinstance(value, dict) and all(conforms(value.get(n), inner[n]) for n in inner)
+    if outer == "map":
+        return isinstance(value, dict) and all(conforms(v, inner) for v in value.values())
+    return isinstance(value, list) and all(conforms(item, inner) for item in value)
 
 
 class Object(TfType):
