@@ -53,9 +53,11 @@ protocol: install ## Run the tests of the plugin process, with a gRPC client in 
 acceptance: install check-terraform ## Run the tests with the real Terraform
 	$(PYTEST) -n $(WORKERS) --dist loadgroup tests/acceptance
 
-soak: install check-terraform ## Run many random sequences of applies, faults and interruptions
-	CHAOS_SEQUENCES=$${CHAOS_SEQUENCES:-100} CHAOS_STEPS=$${CHAOS_STEPS:-12} \
-	  $(PYTEST) -n $(WORKERS) tests/acceptance/test_chaos.py
+soak: install check-terraform ## Run the long tests: random sequences, fuzzing, scale; about an hour
+	CHAOS_SEQUENCES=$${CHAOS_SEQUENCES:-100} CHAOS_STEPS=$${CHAOS_STEPS:-12} FUZZ_EXAMPLES=5000 \
+	  $(PYTEST) -n $(WORKERS) --timeout 3600 tests/acceptance/test_chaos.py tests/protocol/test_fuzzed.py
+	SCALE_USERS=200 SCALE_KEYS=20000 SCALE_APPLIES=1000 SCALE_CYCLES=1000 \
+	  $(PYTEST) --capture no tests/acceptance/test_scale.py
 
 bench: install check-terraform ## Measure how long users wait, beside other providers
 	$(BIN)/python tools/bench.py

@@ -1,0 +1,189 @@
+"""Large configurations, and long runs. Small ones here; `make soak` has the real sizes.
+
+The figures are printed; those of the last `make soak` are in docs/development/testing.md.
+"""
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import pytest
+from tf.gen import tfplugin_pb2 as pb
+from tf.types import Unknown
+
+from support.plugin import Plugin, dynamic, plugin_environment, value_of
+from support.simulator_fixtures import PLUGIN, Crusoe
+from support.terraform import Workspace
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(3600)]
+
+USERS: Final = int(os.environ.get("SCALE_USERS", "4"))
+KEYS: Final = int(os.environ.get("SCALE_KEYS", "2000"))
+APPLIES: Final = int(os.environ.get("SCALE_APPLIES", "5"))
+CYCLES: Final = int(os.environ.get("SCALE_CYCLES", "60"))
+MIB: Final = 2**20
+# Before anything is measured, every path has been taken a few times.
+WARM_UP: Final = 30
+# For each cycle; what a leak of one state or one connection would exceed.
+MOST_BYTES_PER_CYCLE: Final = 4096
+
+ATTRIBUTES: Final = (
+    *("alias", "expires_at", "expires_after", "renew_before", "rotate_when_changed"),
+    *("organization_id", "id", "access_key_id", "secret_key", "status", "created_at", "user_id"),
+    *("ready_for_renewal", "timeouts"),
+)
+COMPUTED: Final = ATTRIBUTES[5:13]
+
+
+def test_many_users_with_two_tokens_each_in_one_state(workspace: Workspace, crusoe: Crusoe) -> None:
+    """Each has a provider block, a process, and a budget of its own."""
+    cloud = crusoe.simulator.cloud
+    blocks = []
+    for n in range(USERS):
+        user = cloud.add_user(f"user{n}@acme.example", crusoe.organization)
+        blocks.append(
+            f'provider "crusoe" {{\n  alias = "u{n}"\n  access_key_id = "{user.access_key_id}"\n'
+            f'  secret_key = "{user.secret_key}"\n'
+            f'  organization_id = "{crusoe.organization.id}"\n}}\n'
+            f'resource "crusoe_storage_token" "u{n}" {{\n  provider = crusoe.u{n}\n'
+            f'  count = 2\n  alias = "u{n}-${{count.index}}"\n}}\n'
+        )
+    workspace.write("".join(blocks))
+
+    started = time.perf_counter()
+    workspace.apply().succeeded()
+    applied = time.perf_counter()
+    plan = workspace.plan().succeeded()
+    planned = time.perf_counter()
+
+    assert plan.actions == {}
+    assert len(crusoe.simulator.cloud.keys()) == len(workspace.instances()) == 2 * USERS
+    workspace.destroy().succeeded()
+    assert crusoe.simulator.cloud.keys() == []
+    figures(
+        f"{USERS} users with {2 * USERS} tokens in one state: apply {applied - started:.0f} s, "
+        f"plan {planned - applied:.0f} s"
+    )
+
+
+def test_many_keys_of_others_cost_little(workspace: Workspace, crusoe: Crusoe) -> None:
+    """They are all in the list that a plan reads."""
+    workspace.write('resource "crusoe_storage_token" "t" {}\n')
+    workspace.apply().succeeded()
+    alone = seconds_of_a_plan(workspace)
+    other = crusoe.simulator.cloud.add_user("other@acme.example", crusoe.organization)
+    for _ in range(KEYS):
+        crusoe.simulator.cloud.add_key(other)
+
+    crowded = seconds_of_a_plan(workspace)
+
+    figures(f"{KEYS:,} keys of others: plan {crowded:.2f} s instead of {alone:.2f} s")
+
+
+def seconds_of_a_plan(workspace: Workspace) -> float:
+    """Return the median of five, none of which may find a difference."""
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        assert workspace.plan().succeeded().actions == {}
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def test_applies_in_a_row_leave_nothing_behind(workspace: Workspace, crusoe: Crusoe) -> None:
+    """Each replaces the token; no process, socket, connection or byte of state is left over."""
+    temporary = workspace.home / "tmp"
+    temporary.mkdir()
+    workspace.variables["TMPDIR"] = str(temporary)
+    here = psutil.Process()
+    files, sizes, seconds = [], [], []
+    for n in range(APPLIES + 1):
+        workspace.write(
+            'resource "crusoe_storage_token" "t" {\n'
+            f'  rotate_when_changed = {{ n = "{n % 2}" }}\n}}\n'
+        )
+        started = time.perf_counter()
+        workspace.apply().succeeded()
+        seconds.append(time.perf_counter() - started)
+        sizes.append((workspace.folder / "terraform.tfstate").stat().st_size)
+        files.append(here.num_fds())
+
+        assert len(crusoe.simulator.cloud.keys()) == 1
+        assert workspace.plugin_processes() == []
+        assert list(temporary.iterdir()) == []
+
+    assert max(sizes[1:]) - min(sizes[1:]) < 100
+    tenth = max(1, APPLIES // 10)
+    figures(
+        f"{APPLIES:,} applies in a row: {statistics.median(seconds[:tenth]):.2f} s each at the "
+        f"beginning, {statistics.median(seconds[-tenth:]):.2f} s at the end; open files of the "
+        f"simulator's process {files[1]} to {files[-1]}"
+    )
+
+
+@pytest.fixture
+def plugin(crusoe: Crusoe, tmp_path: Path) -> Iterator[Plugin]:
+    """One process of the provider, configured."""
+    environment = plugin_environment(**crusoe.variables())
+    with Plugin([str(PLUGIN)], environment, tmp_path / "stderr") as plugin:
+        request = pb.ConfigureProvider.Request(config=dynamic({}))
+        assert not plugin.provider.ConfigureProvider(request).diagnostics
+        yield plugin
+        assert plugin.shut_down() == 0
+
+
+def cycle(plugin: Plugin) -> None:
+    """Plan, create, read and delete a token, as an apply and a destroy do."""
+    kind: dict[str, Any] = {"type_name": "crusoe_storage_token"}
+    config = dict.fromkeys(ATTRIBUTES)
+    plan = plugin.provider.PlanResourceChange(
+        pb.PlanResourceChange.Request(
+            **kind,
+            config=dynamic(config),
+            proposed_new_state=dynamic(config | dict.fromkeys(COMPUTED, Unknown)),
+        )
+    )
+    created = plugin.provider.ApplyResourceChange(
+        pb.ApplyResourceChange.Request(
+            **kind, config=dynamic(config), planned_state=plan.planned_state
+        )
+    )
+    assert value_of(created.new_state)["secret_key"]
+    state = {"current_state": created.new_state, "private": created.private}
+    read = plugin.provider.ReadResource(pb.ReadResource.Request(**kind, **state))
+    deleted = plugin.provider.ApplyResourceChange(
+        pb.ApplyResourceChange.Request(
+            **kind, prior_state=read.new_state, planned_state=dynamic(None)
+        )
+    )
+    assert not deleted.diagnostics
+
+
+def test_one_process_does_not_grow(plugin: Plugin, crusoe: Crusoe) -> None:
+    """Neither in memory nor in open files, whatever passes through it."""
+    process = psutil.Process(plugin.process.pid)
+    for _ in range(WARM_UP):
+        cycle(plugin)
+    memory, files = process.memory_info().rss, process.num_fds()
+
+    for _ in range(CYCLES):
+        cycle(plugin)
+
+    growth = process.memory_info().rss - memory
+    assert crusoe.simulator.cloud.keys() == []
+    assert process.num_fds() <= files + 1
+    assert growth <= max(MIB, MOST_BYTES_PER_CYCLE * CYCLES)
+    figures(
+        f"{CYCLES:,} creations and deletions in one process: {memory / MIB:.0f} MiB, "
+        f"{growth / MIB:+.1f} MiB at the end; open files {files} and {process.num_fds()}"
+    )
+
+
+def figures(text: str) -> None:
+    """Print a result, for who runs this with `make soak`."""
+    sys.stdout.write(f"\n{text}\n")
