@@ -56,7 +56,7 @@ acceptance: install check-terraform ## Run the tests with the real Terraform
 soak: install check-terraform ## Run the long tests: random sequences, fuzzing, scale; about an hour
 	CHAOS_SEQUENCES=$${CHAOS_SEQUENCES:-100} CHAOS_STEPS=$${CHAOS_STEPS:-12} FUZZ_EXAMPLES=5000 \
 	  $(PYTEST) -n $(WORKERS) --timeout 3600 tests/acceptance/test_chaos.py tests/protocol/test_fuzzed.py
-	SCALE_USERS=200 SCALE_KEYS=20000 SCALE_APPLIES=1000 SCALE_CYCLES=1000 \
+	SCALE_USERS=200 SCALE_KEYS=20000 SCALE_APPLIES=1000 SCALE_CYCLES=1000 SCALE_TOKENS=1000 \
 	  $(PYTEST) --capture no tests/acceptance/test_scale.py
 
 bench: install check-terraform ## Measure how long users wait, beside other providers
