@@ -12,6 +12,7 @@ from typing import Any, Final
 import psutil
 import pytest
 
+from crusoe_provider.elements.token_import import SECRET_VARIABLE
 from crusoe_simulator.faults import Answer, Fault
 from support.simulator_fixtures import Crusoe
 from support.terraform import Workspace
@@ -117,6 +118,33 @@ class Chaos:
             key = self.cloud.add_key(self.user, alias="somebody's")
             self.not_ours.add(key.access_key_id)
 
+    def change_behind(self) -> None:
+        if keys := self.cloud.keys():
+            change = self.random.choice([{"alias": "renamed"}, {"status": "disabled"}])
+            self.cloud.change_key(self.random.choice(keys).key_uuid, **change)
+
+    def forget_and_import(self) -> None:
+        """Take a token out of the state, and import it again with its secret."""
+        listed = self.cloud.keys()
+        keys = {key.access_key_id: key for key in listed}
+        instances = self.workspace.instances()
+        known = [a for a in sorted(instances) if instances[a].attributes["access_key_id"] in keys]
+        if not known:
+            return
+        address = self.random.choice(known)
+        key = keys[instances[address].attributes["access_key_id"]]
+        removed = self.workspace.run("state", "rm", address)
+        if not removed.ok:
+            return
+        self.workspace.variables[SECRET_VARIABLE] = key.secret_key
+        imported = self.workspace.import_(
+            address, self.random.choice([key.key_uuid, key.access_key_id])
+        )
+        del self.workspace.variables[SECRET_VARIABLE]
+        self.note(imported)
+        if not imported.ok:  # for want of a block, or of an answer; now it is nobody's
+            self.not_ours.add(key.access_key_id)
+
     def interrupt(self) -> None:
         """Interrupt or kill an apply when its first writing request arrives, if one does."""
         self.workspace.write(self.configuration())
@@ -186,7 +214,8 @@ class Chaos:
         actions = [
             *(self.configure, self.configure, self.apply, self.plan_and_apply, self.destroy),
             *(self.taint, self.fault, self.fault, self.fault, self.lag),
-            *(self.remove_behind, self.add_behind, self.interrupt, self.interrupt),
+            *(self.remove_behind, self.add_behind, self.change_behind, self.forget_and_import),
+            *(self.interrupt, self.interrupt),
         ]
         for _ in range(steps):
             action = self.random.choice(actions)
