@@ -54,8 +54,10 @@ acceptance: install check-terraform ## Run the tests with the real Terraform
 	$(PYTEST) -n $(WORKERS) --dist loadgroup tests/acceptance
 
 soak: install check-terraform ## Run the long tests: random sequences, fuzzing, scale; about an hour
-	CHAOS_SEQUENCES=$${CHAOS_SEQUENCES:-100} CHAOS_STEPS=$${CHAOS_STEPS:-12} FUZZ_EXAMPLES=5000 \
-	  $(PYTEST) -n $(WORKERS) --timeout 3600 tests/acceptance/test_chaos.py tests/protocol/test_fuzzed.py
+	CHAOS_SEQUENCES=$${CHAOS_SEQUENCES:-200} CHAOS_STEPS=$${CHAOS_STEPS:-12} \
+	  FUZZ_EXAMPLES=5000 HYPOTHESIS_PROFILE=soak \
+	  $(PYTEST) -n $(WORKERS) --timeout 3600 tests/unit tests/protocol/test_fuzzed.py \
+	  tests/acceptance/test_chaos.py
 	SCALE_USERS=200 SCALE_KEYS=20000 SCALE_APPLIES=1000 SCALE_CYCLES=1000 SCALE_TOKENS=1000 \
 	  $(PYTEST) --capture no tests/acceptance/test_scale.py
 

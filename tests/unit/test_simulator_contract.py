@@ -63,7 +63,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_its_answers_are_those_of_the_contract(case: Case, simulator: Simulator) -> None:
     """For a caller who may do all of it, and has a slot free."""
     (user,) = simulator.cloud.users
@@ -82,7 +82,7 @@ def test_its_answers_are_those_of_the_contract(case: Case, simulator: Simulator)
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_it_answers_nobody_without_a_signature(case: Case, simulator: Simulator) -> None:
     """With the answer that the contract has for that."""
     response = case.call(base_url=simulator.endpoint)
