@@ -149,6 +149,7 @@ def test_a_stop_lets_a_creation_finish(
     let_go(tmp_path)
 
     assert value_of(answer.result(EXIT_SECONDS).new_state)["id"] == "1"
+    assert plugin.shut_down() == 0
 
 
 def test_when_terraform_is_gone_the_creation_is_undone(
@@ -166,6 +167,31 @@ def test_when_terraform_is_gone_the_creation_is_undone(
     assert code == 0
     assert answer.exception(EXIT_SECONDS) is not None
     assert not plugin.socket.parent.exists()
+
+
+def test_an_answer_to_a_terraform_that_dies_is_undone(start_toy: StartToy, tmp_path: Path) -> None:
+    """It was sent, and nobody had the time to store it."""
+    plugin = start_toy()
+    answer = create(plugin, "nothing special")
+
+    plugin.disconnect()
+    code = plugin.process.wait(EXIT_SECONDS)
+
+    assert value_of(answer.new_state)["id"] == "1"
+    assert (tmp_path / "events").read_text() == "create\nundo 1\n"
+    assert code == 0
+
+
+def test_an_answer_to_a_terraform_that_says_goodbye_is_not(
+    start_toy: StartToy, tmp_path: Path
+) -> None:
+    """However soon it does: it has stored what it got."""
+    plugin = start_toy()
+    create(plugin, "nothing special")
+
+    assert plugin.shut_down() == 0
+
+    assert (tmp_path / "events").read_text() == "create\n"
 
 
 def test_an_idle_plugin_ends_when_terraform_is_gone(start_toy: StartToy) -> None:

@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -33,6 +34,7 @@ class Lifetime:
         self._output = output
         self._parent = os.getppid()
         self._over = threading.Event()
+        self._gone_at: float | None = None
         self._wake_reader, self._wake_writer = os.pipe()
         self._calls = 0
         self._idle = threading.Condition()
@@ -60,6 +62,11 @@ class Lifetime:
         self._over.set()
         os.write(self._wake_writer, b".")
 
+    @property
+    def gone_at(self) -> float | None:
+        """When Terraform was found to be gone without a word, on the monotonic clock, if it was."""
+        return self._gone_at
+
     def wait_for_end(self) -> None:
         """Return when `end` was called, or Terraform is gone."""
         poll = select.poll()
@@ -69,6 +76,7 @@ class Lifetime:
         while not self._over.is_set():
             events = dict(poll.poll(_PARENT_CHECK_MS))
             if events.get(self._output, 0) & _CLOSED or os.getppid() != self._parent:
+                self._gone_at = time.monotonic()
                 self.stop.set()
                 self._over.set()
 

@@ -83,16 +83,20 @@ def serve(
         print("|".join(map(str, fields)), flush=True)  # noqa: T201 - the handshake itself
         # The socket takes connections from now on, and the server answers once it is started. So
         # what takes longer to import is imported while Terraform is busy connecting.
+        from crusoe_provider.host.recent_creations import RecentCreations  # noqa: PLC0415
         from crusoe_provider.host.services import add_services  # noqa: PLC0415
 
         provider = new_provider(stop)
-        add_services(server, provider, lifetime, hide=redactor.hide)
+        creations = RecentCreations()
+        add_services(server, provider, lifetime, creations, hide=redactor.hide)
         server.start()
         quick_start.end()
         lifetime.wait_for_end()
         server.stop(grace=_GRACE_SECONDS).wait()
         # grpc forgets a call whose peer is gone; the work behind it is finished all the same.
         lifetime.wait_for_calls()
+        if lifetime.gone_at is not None:
+            creations.undo(lifetime.gone_at)
         provider.finish()
 
 

@@ -21,6 +21,7 @@ from crusoe_provider.host.errors import MalformedRequestError, RequestError
 from crusoe_provider.host.functions import call_function
 from crusoe_provider.host.lifetime import Lifetime
 from crusoe_provider.host.provider import Provider
+from crusoe_provider.host.recent_creations import RecentCreations
 from crusoe_provider.host.resource import (
     CreateContext,
     MoveSource,
@@ -46,14 +47,21 @@ class Servicer(ProviderServicer):
     Args:
         provider: The provider, as `tf` defines it; its resources are `host.resource.Resource`.
         lifetime: Keeps the process alive while calls are under way, and hears of a stop.
+        creations: Takes note of what is created.
         hide: Called with every sensitive value that passes, so that the log can leave it out.
     """
 
     def __init__(
-        self, provider: Provider, lifetime: Lifetime, *, hide: Callable[[str], None]
+        self,
+        provider: Provider,
+        lifetime: Lifetime,
+        creations: RecentCreations,
+        *,
+        hide: Callable[[str], None],
     ) -> None:
         super().__init__(provider)
         self.lifetime = lifetime
+        self._creations = creations
         self.ephemeral = EphemeralServicer(provider, lifetime, hide=hide)
         self._hide = hide
 
@@ -238,6 +246,8 @@ class Servicer(ProviderServicer):
         finally:
             if created and call.peer_gone():
                 resource.undo_create(created[0])
+            elif created:
+                self._creations.add(lambda: resource.undo_create(created[0]))
 
     @rpc(pb.ImportResourceState.Response)
     def ImportResourceState(self, call: Call[Any, Any]) -> None:

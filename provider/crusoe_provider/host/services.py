@@ -11,11 +11,17 @@ from tf.gen import tfplugin_pb2_grpc as provider_rpc
 
 from crusoe_provider.host.lifetime import Lifetime
 from crusoe_provider.host.provider import Provider
+from crusoe_provider.host.recent_creations import RecentCreations
 from crusoe_provider.host.servicer import Servicer
 
 
 def add_services(
-    server: grpc.Server, provider: Provider, lifetime: Lifetime, *, hide: Callable[[str], None]
+    server: grpc.Server,
+    provider: Provider,
+    lifetime: Lifetime,
+    creations: RecentCreations,
+    *,
+    hide: Callable[[str], None],
 ) -> None:
     """Make a server that is not started yet serve a provider.
 
@@ -23,9 +29,10 @@ def add_services(
         server: The server.
         provider: The provider.
         lifetime: The life of the process.
+        creations: Takes note of what is created.
         hide: Called with every sensitive value that passes, so that the log can leave it out.
     """
-    servicer = Servicer(provider, lifetime, hide=hide)
+    servicer = Servicer(provider, lifetime, creations, hide=hide)
     provider_rpc.add_ProviderServicer_to_server(servicer, server)
     servicer.ephemeral.add_to(server)
     controller_rpc.add_GRPCControllerServicer_to_server(_Controller(lifetime), server)
