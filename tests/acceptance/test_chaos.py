@@ -147,6 +147,8 @@ class Chaos:
 
     def interrupt(self) -> None:
         """Interrupt or kill an apply when its first writing request arrives, if one does."""
+        # Where Crusoe refuses deletions, what a killed Terraform leaves behind cannot be undone.
+        self.faults.clear()
         self.workspace.write(self.configuration())
         operation = self.random.choice(["create", "delete"])
         held = self.faults.add(Fault(operation, hold=self.random.choice(["before", "after"])))  # type: ignore[arg-type]  # one of them
