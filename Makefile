@@ -53,7 +53,7 @@ protocol: install ## Run the tests of the plugin process, with a gRPC client in 
 acceptance: install check-terraform ## Run the tests with the real Terraform
 	$(PYTEST) -n $(WORKERS) --dist loadgroup tests/acceptance
 
-soak: install check-terraform ## Run the long tests: random sequences, fuzzing, scale; about an hour
+soak: install check-terraform ## Run the long tests: random sequences, fuzzing, scale; 90 minutes
 	CHAOS_SEQUENCES=$${CHAOS_SEQUENCES:-200} CHAOS_STEPS=$${CHAOS_STEPS:-12} \
 	  FUZZ_EXAMPLES=5000 HYPOTHESIS_PROFILE=soak \
 	  $(PYTEST) -n $(WORKERS) --timeout 3600 tests/unit tests/protocol/test_fuzzed.py \
