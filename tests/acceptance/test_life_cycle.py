@@ -167,3 +167,18 @@ def test_an_apply_sends_no_more_requests_than_it_needs(
     assert sorted(planned) == ["identity", "list", "organizations"]
     assert sorted(applied[:3]) == ["identity", "list", "organizations"]
     assert applied[3:] == ["create", "create", "list"]
+
+
+def test_who_is_asking_is_found_out_beside_the_list(workspace: Workspace, crusoe: Crusoe) -> None:
+    """Also where the organization is configured, so that nothing comes before."""
+    crusoe.simulator.faults.add(Fault(times=None, delay_before=0.08))
+    workspace.variables["CRUSOE_ORGANIZATION_ID"] = crusoe.organization.id
+    workspace.write('resource "crusoe_storage_token" "t" {}\n')
+
+    workspace.plan().succeeded()
+
+    (identity,) = crusoe.simulator.api.requests.all("identity")
+    (listed,) = crusoe.simulator.api.requests.all("list")
+    assert len(crusoe.simulator.api.requests.all()) == 2
+    assert identity.started < listed.finished
+    assert listed.started < identity.finished

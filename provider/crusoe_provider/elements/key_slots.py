@@ -333,8 +333,9 @@ class KeySlots:
         now = self._monotonic()
         if not fresh and self._listed_at is not None and now - self._listed_at < _RECENT_SECONDS:
             return
-        caller = self._account.identity().id
+        self._account.expect_identity()
         keys = self._account.keys(self._organization_id, fresh=fresh)
+        caller = self._account.identity().id
         mine = sorted((k for k in keys if k.user_id == caller), key=lambda k: k.created_at)
         with self._lock:
             self._keys = tuple(mine)

@@ -44,8 +44,6 @@ class TokenPlan:
     def creation(self, planned: State) -> State:
         """Return the plan for a new token, which may be the successor of another."""
         planned["ready_for_renewal"] = False
-        if self._provider.account and self._provider.key_limit:
-            self._provider.account.expect_identity()
         if self._ctx.config["expires_at"] is None and self._ctx.config["expires_after"] is None:
             planned["expires_at"] = None
         self._check_future(planned)
@@ -85,6 +83,8 @@ class TokenPlan:
         given = self._ctx.config[ORGANIZATION_ID]
         if given is Unknown or account is None or self._provider.organization_unknown:
             return None
+        if self._provider.key_limit:
+            account.expect_identity()
         try:
             return account.organization_id()
         except CrusoeError as error:
