@@ -3,9 +3,7 @@
 import os
 from typing import Final
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from s3_access import refusal, s3_client
 
 BUCKET: Final = "demo"
 OBJECT: Final = "hello.txt"
@@ -25,14 +23,7 @@ class Bucket:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
         os.environ |= dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
-        self._s3 = boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name="us-east-1",
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret_key,
-            config=Config(s3={"addressing_style": "path"}, proxies={}),
-        )
+        self._s3 = s3_client(endpoint, access_key_id, secret_key)
 
     def make(self) -> None:
         """Create the bucket."""
@@ -49,8 +40,4 @@ class Bucket:
 
     def refusal(self) -> str | None:
         """Return the code of the error that reading the object ends with, if it does."""
-        try:
-            self.get()
-        except ClientError as error:
-            return error.response["Error"]["Code"]
-        return None
+        return refusal(self.get)

@@ -3,7 +3,6 @@
 The demonstration and the acceptance tests both start the real Terraform with it.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,7 +54,9 @@ def install_into_mirror(mirror: Path, executable: Path, version: str) -> Path:
 
 def mirror_configuration(mirror: Path) -> str:
     """Return a CLI configuration that takes providers from `mirror` and from nowhere else."""
-    return _provider_installation(f"filesystem_mirror {{\n    path = {_quoted(mirror)}\n  }}")
+    return _provider_installation(
+        f"filesystem_mirror {{\n    path = {installation.quoted(str(mirror))}\n  }}"
+    )
 
 
 def override_configuration(folders: Mapping[str, Path]) -> str:
@@ -64,15 +65,12 @@ def override_configuration(folders: Mapping[str, Path]) -> str:
     Args:
         folders: The folder of each plugin's executable, by source address.
     """
-    lines = "".join(f'    "{source}" = {_quoted(path)}\n' for source, path in folders.items())
+    lines = "".join(
+        f'    "{source}" = {installation.quoted(str(path))}\n' for source, path in folders.items()
+    )
     # With no method of installation beside it, no other provider is looked for on the network.
     return _provider_installation(f"dev_overrides {{\n{lines}  }}")
 
 
 def _provider_installation(methods: str) -> str:
     return f"provider_installation {{\n  {methods}\n}}\n"
-
-
-def _quoted(path: Path) -> str:
-    # JSON's strings are strings of the CLI configuration, which knows no interpolation.
-    return json.dumps(str(path), ensure_ascii=False)

@@ -1,7 +1,6 @@
 """What people can ask of `terraform-provider-crusoe`. Terraform starts it without arguments."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from crusoe_provider import installation
-from crusoe_provider.installation import NAME, SOURCE, InstallationError
+from crusoe_provider.installation import NAME, SOURCE, InstallationError, quoted
 from crusoe_provider.version import __version__
 
 _DESCRIPTION: Final = f"""\
@@ -110,7 +109,7 @@ def _dev_override(_options: argparse.Namespace) -> int:
     print("# Save it as a file, and name that in TF_CLI_CONFIG_FILE; terraform init is not needed.")
     print("provider_installation {")
     print("  dev_overrides {")
-    print(f"    {_quoted(SOURCE)} = {_quoted(folder)}")
+    print(f"    {quoted(SOURCE)} = {quoted(folder)}")
     print("  }")
     print("  direct {}")
     print("}")
@@ -123,11 +122,11 @@ def _folder(options: argparse.Namespace, home: Path) -> Path:
 
 
 def _mirror(folder: Path) -> Sequence[str]:
-    pattern = _quoted(SOURCE)
+    pattern = quoted(SOURCE)
     return (
         "provider_installation {",
         "  filesystem_mirror {",
-        f"    path    = {_quoted(str(folder))}",
+        f"    path    = {quoted(str(folder))}",
         f"    include = [{pattern}]",
         "  }",
         "  direct {",
@@ -135,8 +134,3 @@ def _mirror(folder: Path) -> Sequence[str]:
         "  }",
         "}",
     )
-
-
-def _quoted(text: str) -> str:
-    # JSON's strings are strings of the CLI configuration, which knows no interpolation.
-    return json.dumps(text, ensure_ascii=False)

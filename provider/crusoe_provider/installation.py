@@ -7,6 +7,7 @@ Terraform takes every provider that it finds in the *implied local mirror*, such
 """
 
 import contextlib
+import json
 import os
 import platform
 import shutil
@@ -76,8 +77,7 @@ def install(folder: Path, version: str) -> Installed:
     replaced = sorted(set(_versions(folder)) - {version})
     launcher = None if _is_bundle() else _launcher()
     plugins = []
-    for host in HOSTS:
-        package = folder / host / SOURCE / version / terraform_platform()
+    for package in _packages(folder, version):
         package.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=package.parent) as name:
             new = Path(name) / "package"
@@ -117,6 +117,12 @@ def blocking_configuration(home: Path, configured: str | None) -> Path | None:
             if "provider_installation" in path.read_text(encoding="utf-8"):
                 return path
     return None
+
+
+def quoted(text: str) -> str:
+    """Return a text as the CLI configuration writes it."""
+    # JSON's strings are strings of that language, which knows no interpolation.
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _is_bundle() -> bool:

@@ -1,8 +1,6 @@
 """The other commands of Terraform, and the examples with them."""
 
 import json
-import shutil
-from pathlib import Path
 
 import pytest
 
@@ -11,19 +9,11 @@ from support.terraform import Workspace
 
 pytestmark = pytest.mark.acceptance
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "terraform"
-
-
-def use(workspace: Workspace, example: str) -> None:
-    """Make an example the configuration."""
-    (workspace.folder / "versions.tf").unlink()
-    shutil.copytree(EXAMPLES / example, workspace.folder, dirs_exist_ok=True)
-
 
 def test_modules_can_be_tested_with_mocks(workspace: Workspace) -> None:
     """`terraform test` without network or credentials, as users of modules write it."""
     workspace.variables.clear()
-    use(workspace, "quickstart")
+    workspace.use_example("quickstart")
 
     result = workspace.run("test", "-filter=tests/mocked.tftest.hcl").succeeded()
 
@@ -32,7 +22,7 @@ def test_modules_can_be_tested_with_mocks(workspace: Workspace) -> None:
 
 def test_modules_can_be_tested_against_an_api(workspace: Workspace, crusoe: Crusoe) -> None:
     """What the test creates is revoked at its end."""
-    use(workspace, "quickstart")
+    workspace.use_example("quickstart")
 
     result = workspace.run("test", "-filter=tests/real.tftest.hcl").succeeded()
 
@@ -42,7 +32,7 @@ def test_modules_can_be_tested_against_an_api(workspace: Workspace, crusoe: Crus
 
 def test_an_ephemeral_token_uploads_a_file(workspace: Workspace, crusoe: Crusoe) -> None:
     """The example runs; a stand-in for the AWS CLI notes what it was called with."""
-    use(workspace, "ephemeral-upload")
+    workspace.use_example("ephemeral-upload")
     bin_folder = workspace.folder / "bin"
     bin_folder.mkdir()
     aws = bin_folder / "aws"

@@ -1,8 +1,5 @@
 """The recipes for rotation, as they stand in the examples."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
 from support.clock_fixtures import MovableTime
@@ -11,21 +8,12 @@ from support.terraform import Workspace
 
 pytestmark = pytest.mark.acceptance
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "terraform"
-
-
-def use(workspace: Workspace, example: str) -> None:
-    """Make an example the configuration."""
-    (workspace.folder / "versions.tf").unlink()
-    for file in (EXAMPLES / example).glob("*.tf"):
-        shutil.copy(file, workspace.folder)
-
 
 def test_one_token_rotates_without_downtime(
     timed: Workspace, movable_time: MovableTime, crusoe: Crusoe
 ) -> None:
     """The new token exists, and its consumer has it, before the old one is revoked."""
-    use(timed, "rotation-create-before-destroy")
+    timed.use_example("rotation-create-before-destroy")
     timed.apply().succeeded()
     (old,) = crusoe.simulator.cloud.keys()
     assert timed.plan().actions == {}
@@ -49,7 +37,7 @@ def test_two_tokens_take_turns_and_one_is_always_valid(
     workspace: Workspace, crusoe: Crusoe
 ) -> None:
     """Each month the older one is replaced, and clients change to it; the other one stays."""
-    use(workspace, "rotation-two-tokens")
+    workspace.use_example("rotation-two-tokens")
     used: list[str] = []
     alive: list[set[str]] = []
     for month in ("2026-11-05", "2026-11-25", "2026-12-05", "2027-01-05", "2027-02-28"):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,15 @@ from typing import Any
 import pytest
 
 from crusoe_simulator.state import Key
+from s3_access import refusal
 from support import aws_stand_in
 from support.clock_fixtures import MovableTime
-from support.s3_clients import BUCKET, Writer, refusal, s3_client
+from support.s3_clients import BUCKET, Writer, client_of
 from support.simulator_fixtures import PLUGIN, Crusoe
 from support.terraform import Workspace
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.s3]
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "terraform"
 TOKEN = """
     resource "crusoe_storage_token" "ci" {
       alias = "ci"
@@ -59,14 +58,14 @@ def admin(crusoe: Crusoe) -> Key:
     """Somebody else's key, with which the bucket was made."""
     cloud = crusoe.simulator.cloud
     key = cloud.add_key(cloud.add_user("admin@acme.example", crusoe.organization))
-    s3_client(crusoe.simulator, key.access_key_id, key.secret_key).create_bucket(Bucket=BUCKET)
+    client_of(crusoe.simulator, key.access_key_id, key.secret_key).create_bucket(Bucket=BUCKET)
     return key
 
 
-def client_of(crusoe: Crusoe, workspace: Workspace) -> Any:
+def client_by_outputs(crusoe: Crusoe, workspace: Workspace) -> Any:
     """Return a client with the key that the outputs name."""
     outputs = workspace.output_json()
-    return s3_client(crusoe.simulator, outputs["access_key_id"], outputs["secret_key"])
+    return client_of(crusoe.simulator, outputs["access_key_id"], outputs["secret_key"])
 
 
 @pytest.mark.usefixtures("admin")
@@ -76,7 +75,7 @@ def test_the_key_opens_the_bucket_until_it_is_destroyed(
     """At once, also for a client that has just been served."""
     workspace.write(TOKEN % "")
     workspace.apply().succeeded()
-    client = client_of(crusoe, workspace)
+    client = client_by_outputs(crusoe, workspace)
 
     client.put_object(Bucket=BUCKET, Key="k", Body=b"Hello")
     assert client.get_object(Bucket=BUCKET, Key="k")["Body"].read() == b"Hello"
@@ -92,14 +91,14 @@ def test_an_expired_key_is_refused_and_the_next_apply_brings_another(
     """The expiry in the plan is the one that S3 goes by."""
     timed.write(TOKEN % 'expires_after = "1h"')
     timed.apply().succeeded()
-    expired = client_of(crusoe, timed)
+    expired = client_by_outputs(crusoe, timed)
     expired.put_object(Bucket=BUCKET, Key="k", Body=b"Hello")
 
     movable_time.advance(hours=1, seconds=1)  # it expires on a whole second
 
     assert refusal(lambda: expired.get_object(Bucket=BUCKET, Key="k")) == "InvalidAccessKeyId"
     timed.apply().succeeded()
-    renewed = client_of(crusoe, timed)
+    renewed = client_by_outputs(crusoe, timed)
     assert renewed.get_object(Bucket=BUCKET, Key="k")["Body"].read() == b"Hello"
 
 
@@ -133,9 +132,7 @@ def test_a_client_writes_through_rotations_of_two_tokens_in_turn(
     """It changes to the other key only after the apply, and never fails."""
     folder = tmp_path / "workload"
     folder.mkdir()
-    (workspace.folder / "versions.tf").unlink()
-    for file in (EXAMPLES / "rotation-two-tokens").glob("*.tf"):
-        shutil.copy(file, workspace.folder)
+    workspace.use_example("rotation-two-tokens")
 
     def hand_over() -> str:
         outputs = workspace.output_json()
@@ -163,8 +160,7 @@ def test_an_ephemeral_token_uploads_and_is_gone(
     workspace: Workspace, crusoe: Crusoe, admin: Key, tmp_path: Path
 ) -> None:
     """The example, with a stand-in for the AWS CLI."""
-    (workspace.folder / "versions.tf").unlink()
-    shutil.copy(EXAMPLES / "ephemeral-upload" / "main.tf", workspace.folder)
+    workspace.use_example("ephemeral-upload")
     file = tmp_path / "report.txt"
     file.write_text("Hello")
     programs = tmp_path / "bin"
@@ -185,11 +181,11 @@ def test_an_ephemeral_token_uploads_and_is_gone(
 
     run = workspace.apply().succeeded()
 
-    client = s3_client(crusoe.simulator, admin.access_key_id, admin.secret_key)
+    client = client_of(crusoe.simulator, admin.access_key_id, admin.secret_key)
     assert client.get_object(Bucket=BUCKET, Key="report.txt")["Body"].read() == b"Hello"
     assert crusoe.simulator.cloud.keys(crusoe.user) == []
     access_key_id, secret_key = note.read_text().split()
-    lent = s3_client(crusoe.simulator, access_key_id, secret_key)
+    lent = client_of(crusoe.simulator, access_key_id, secret_key)
     assert refusal(lent.list_buckets) == "InvalidAccessKeyId"
     assert secret_key not in run.text
     assert secret_key not in (workspace.folder / "terraform.tfstate").read_text()
@@ -236,5 +232,5 @@ def test_terraforms_own_state_can_live_in_the_bucket(
 
         assert other.plan().succeeded().actions == {}
 
-        state = client_of(crusoe, workspace).get_object(Bucket=BUCKET, Key="app.tfstate")
+        state = client_by_outputs(crusoe, workspace).get_object(Bucket=BUCKET, Key="app.tfstate")
         assert json.load(state["Body"])["resources"][0]["name"] == "app"

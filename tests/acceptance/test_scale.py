@@ -17,6 +17,7 @@ import pytest
 from tf.gen import tfplugin_pb2 as pb
 from tf.types import Unknown
 
+from crusoe_provider.elements.resource_storage_token import StorageTokenResource
 from support.plugin import Plugin, dynamic, plugin_environment, value_of
 from support.simulator_fixtures import PLUGIN, Crusoe
 from support.terraform import Workspace
@@ -35,12 +36,12 @@ WARM_UP: Final = 30
 # For each cycle; what a leak of one state or one connection would exceed.
 MOST_BYTES_PER_CYCLE: Final = 4096
 
+SCHEMA: Final = StorageTokenResource.get_schema()
 ATTRIBUTES: Final = (
-    *("alias", "expires_at", "expires_after", "renew_before", "rotate_when_changed"),
-    *("organization_id", "id", "access_key_id", "secret_key", "status", "created_at", "user_id"),
-    *("ready_for_renewal", "timeouts"),
+    *(attribute.name for attribute in SCHEMA.attributes),
+    *(block.type_name for block in SCHEMA.block_types),
 )
-COMPUTED: Final = ATTRIBUTES[5:13]
+COMPUTED: Final = tuple(attribute.name for attribute in SCHEMA.attributes if attribute.computed)
 
 
 def test_many_users_with_two_tokens_each_in_one_state(workspace: Workspace, crusoe: Crusoe) -> None:

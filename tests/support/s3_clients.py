@@ -2,14 +2,11 @@
 
 import json
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from s3_access import refusal, s3_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,27 +18,9 @@ BUCKET = "data"
 PROMPTLY = 30.0
 
 
-def s3_client(simulator: "Simulator", access_key_id: str, secret_key: str) -> "S3Client":
-    """Return a client that tries everything once."""
-    return boto3.client(
-        "s3",
-        endpoint_url=simulator.s3_endpoint,
-        region_name="us-east-1",
-        aws_access_key_id=access_key_id,
-        aws_secret_access_key=secret_key,
-        config=Config(
-            s3={"addressing_style": "path"}, proxies={}, retries={"total_max_attempts": 1}
-        ),
-    )
-
-
-def refusal(call: Callable[[], Any]) -> str | None:
-    """Return the code of the error that a call ends with; `None` if it succeeds."""
-    try:
-        call()
-    except ClientError as error:
-        return error.response["Error"]["Code"]
-    return None
+def client_of(simulator: "Simulator", access_key_id: str, secret_key: str) -> "S3Client":
+    """Return a client of the simulator."""
+    return s3_client(str(simulator.s3_endpoint), access_key_id, secret_key)
 
 
 class Writer:
@@ -88,7 +67,7 @@ class Writer:
             key: dict[str, str] = json.loads(self._credentials.read_text())
             name = key["access_key_id"]
             if name not in clients:
-                clients[name] = s3_client(self._simulator, name, key["secret_key"])
+                clients[name] = client_of(self._simulator, name, key["secret_key"])
             code = refusal(
                 lambda client=clients[name]: client.put_object(  # type: ignore[misc]
                     Bucket=BUCKET, Key=f"{len(self.used)}", Body=b"x"

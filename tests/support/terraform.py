@@ -26,6 +26,7 @@ from terraform_sandbox import (
 
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 
+_EXAMPLES: Final = Path(__file__).parents[2] / "examples" / "terraform"
 _VERSIONS: Final = f"""\
 terraform {{
   required_providers {{
@@ -112,6 +113,12 @@ class Workspace:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text), encoding="utf-8")
         return path
+
+    def use_example(self, name: str) -> None:
+        """Make an example the configuration, as it stands in the repository."""
+        (self.folder / "versions.tf").unlink()
+        others = shutil.ignore_patterns(".terraform*", "*.tfstate*")
+        shutil.copytree(_EXAMPLES / name, self.folder, ignore=others, dirs_exist_ok=True)
 
     def init(self, *args: str) -> Result:
         """Run `terraform init`."""

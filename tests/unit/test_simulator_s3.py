@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from crusoe_simulator.state import Key
-from support.s3_clients import BUCKET, refusal, s3_client
+from s3_access import refusal
+from support.s3_clients import BUCKET, client_of
 from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.s3
@@ -23,7 +24,7 @@ def key(crusoe: Crusoe) -> Key:
     key = crusoe.simulator.cloud.add_key(
         crusoe.user, expire_at=expires.isoformat(timespec="seconds")
     )
-    s3_client(crusoe.simulator, key.access_key_id, key.secret_key).create_bucket(Bucket=BUCKET)
+    client_of(crusoe.simulator, key.access_key_id, key.secret_key).create_bucket(Bucket=BUCKET)
     return key
 
 
@@ -31,7 +32,7 @@ def key(crusoe: Crusoe) -> Key:
 @pytest.mark.parametrize("content", [b"", b"Hello", bytes(range(256)) * 40_000])
 def test_what_is_put_can_be_got(crusoe: Crusoe, key: Key, name: str, content: bytes) -> None:
     """Whatever is in a name has to be escaped, and signed as it is sent."""
-    client = s3_client(crusoe.simulator, key.access_key_id, key.secret_key)
+    client = client_of(crusoe.simulator, key.access_key_id, key.secret_key)
 
     client.put_object(Bucket=BUCKET, Key=name, Body=content)
 
@@ -51,7 +52,7 @@ def test_a_key_that_counts_no_more_is_refused_at_once(
     crusoe: Crusoe, key: Key, change: Callable[[Crusoe, Key], object]
 ) -> None:
     """Also by a client that has just been served."""
-    client = s3_client(crusoe.simulator, key.access_key_id, key.secret_key)
+    client = client_of(crusoe.simulator, key.access_key_id, key.secret_key)
     assert refusal(client.list_buckets) is None
 
     change(crusoe, key)
@@ -63,8 +64,8 @@ def test_a_key_that_was_never_issued_and_a_wrong_secret_are_told_apart(
     crusoe: Crusoe, key: Key
 ) -> None:
     """As S3 does."""
-    unknown = s3_client(crusoe.simulator, "CKIANEVERISSUED", key.secret_key)
-    wrong = s3_client(crusoe.simulator, key.access_key_id, f"{key.secret_key}x")
+    unknown = client_of(crusoe.simulator, "CKIANEVERISSUED", key.secret_key)
+    wrong = client_of(crusoe.simulator, key.access_key_id, f"{key.secret_key}x")
 
     assert refusal(unknown.list_buckets) == "InvalidAccessKeyId"
     assert refusal(wrong.list_buckets) == "SignatureDoesNotMatch"
@@ -73,14 +74,14 @@ def test_a_key_that_was_never_issued_and_a_wrong_secret_are_told_apart(
 def test_the_credentials_of_the_api_open_no_bucket(crusoe: Crusoe) -> None:
     """They are another kind of key."""
     user = crusoe.user
-    client = s3_client(crusoe.simulator, user.access_key_id, user.secret_key)
+    client = client_of(crusoe.simulator, user.access_key_id, user.secret_key)
 
     assert refusal(client.list_buckets) == "InvalidAccessKeyId"
 
 
 def signed(crusoe: Crusoe, key: Key, content: bytes) -> urllib.request.Request:
     """Return a request that puts `content`, as boto3 would send it."""
-    client = s3_client(crusoe.simulator, key.access_key_id, key.secret_key)
+    client = client_of(crusoe.simulator, key.access_key_id, key.secret_key)
     sent = []
     client.meta.events.register(
         "before-send.s3.PutObject", lambda request, **_: sent.append(request)
@@ -144,7 +145,7 @@ def test_another_organization_has_other_buckets(crusoe: Crusoe, key: Key) -> Non
     cloud = crusoe.simulator.cloud
     elsewhere = cloud.add_organization("elsewhere")
     other = cloud.add_key(cloud.add_user("dev@elsewhere.example", elsewhere))
-    client = s3_client(crusoe.simulator, other.access_key_id, other.secret_key)
+    client = client_of(crusoe.simulator, other.access_key_id, other.secret_key)
 
     assert client.list_buckets()["Buckets"] == []
     assert refusal(lambda: client.list_objects_v2(Bucket=BUCKET)) == "AccessDenied"

@@ -12,6 +12,8 @@ from tf.utils import Diagnostics
 from crusoe_provider.api.durations import parse_duration
 from crusoe_provider.api.instants import parse_instant
 
+# Unicode's categories Cc and Cs.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 ORGANIZATION_ID: Final = "organization_id"
 
 
@@ -72,10 +74,6 @@ def check_organization_id(diags: Diagnostics, config: Mapping[str, Any]) -> None
             "blanks and slashes. Leave the argument out to use the provider's organization.",
             path=[ORGANIZATION_ID],
         )
-
-
-# Unicode's categories Cc and Cs.
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def check_alias(diags: Diagnostics, config: Mapping[str, Any]) -> None:

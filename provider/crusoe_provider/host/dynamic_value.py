@@ -6,6 +6,7 @@ something (`"x-${other.id}"` begins with `x-` and is not null). `tf` decodes onl
 values are decoded here. Refinements are hints: answering with a plain unknown is allowed.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -46,6 +47,15 @@ def decode_object(value: pb.DynamicValue) -> dict[str, Any] | None:
     if decoded is not None and not isinstance(decoded, dict):
         raise MalformedRequestError(f"A value is no object: {type(decoded).__name__}.")
     return decoded
+
+
+def json_object(stored: bytes) -> dict[str, Any] | None:
+    """Return the object of a JSON text that Terraform has kept, or `None` if it is none."""
+    try:
+        document = json.loads(stored)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def encode(value: Any) -> pb.DynamicValue:

@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from tf.gen import tfplugin_pb2 as pb
 
+from crusoe_provider.host import dynamic_value
 from crusoe_provider.host import ephemeral_pb2 as messages
 from crusoe_provider.host.ephemeral import CloseContext, EphemeralResource, OpenContext
 from crusoe_provider.host.errors import MalformedRequestError, RequestError
@@ -127,14 +128,11 @@ def _configuration(codec: StateCodec, call: Call[Any, Any], *, known: bool = Fal
         value = pb.DynamicValue.FromString(call.request.config)
     except DecodeError:
         raise MalformedRequestError("The configuration is no value.") from None
-    return codec.decode_required(value, call.diagnostics, "configuration", known=known)
+    return codec.decode_required(value, call.diagnostics, known=known)
 
 
 def _private(stored: bytes) -> Private:
-    try:
-        private = json.loads(stored or b"{}")
-    except ValueError:
-        private = None
-    if not isinstance(private, dict):
+    private = dynamic_value.json_object(stored or b"{}")
+    if private is None:
         raise MalformedRequestError("The private data is not what this provider gave.")
     return private

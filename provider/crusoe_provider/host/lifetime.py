@@ -27,6 +27,11 @@ class Lifetime:
     Args:
         stop: Set when nothing new is to be started; the provider's waits end with it.
         output: File descriptor of the pipe to Terraform.
+
+    Attributes:
+        stop: See above.
+        gone_at: When Terraform was found to be gone without a word, on the monotonic clock; `None`
+            if it was not.
     """
 
     def __init__(self, stop: threading.Event, output: int) -> None:
@@ -34,7 +39,7 @@ class Lifetime:
         self._output = output
         self._parent = os.getppid()
         self._over = threading.Event()
-        self._gone_at: float | None = None
+        self.gone_at: float | None = None
         self._wake_reader, self._wake_writer = os.pipe()
         self._calls = 0
         self._idle = threading.Condition()
@@ -62,11 +67,6 @@ class Lifetime:
         self._over.set()
         os.write(self._wake_writer, b".")
 
-    @property
-    def gone_at(self) -> float | None:
-        """When Terraform was found to be gone without a word, on the monotonic clock, if it was."""
-        return self._gone_at
-
     def wait_for_end(self) -> None:
         """Return when `end` was called, or Terraform is gone."""
         poll = select.poll()
@@ -76,7 +76,7 @@ class Lifetime:
         while not self._over.is_set():
             events = dict(poll.poll(_PARENT_CHECK_MS))
             if events.get(self._output, 0) & _CLOSED or os.getppid() != self._parent:
-                self._gone_at = time.monotonic()
+                self.gone_at = time.monotonic()
                 self.stop.set()
                 self._over.set()
 

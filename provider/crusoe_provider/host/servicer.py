@@ -15,7 +15,7 @@ from tf.provider import ProviderServicer
 from tf.schema import Schema
 from tf.utils import Diagnostics
 
-from crusoe_provider.host import planning
+from crusoe_provider.host import dynamic_value, planning
 from crusoe_provider.host.ephemeral_servicer import EphemeralServicer
 from crusoe_provider.host.errors import MalformedRequestError, RequestError
 from crusoe_provider.host.functions import call_function
@@ -35,7 +35,6 @@ from crusoe_provider.host.resource import (
 from crusoe_provider.host.rpc import Call, rpc
 from crusoe_provider.host.state_codec import StateCodec
 
-_CONFIGURATION: Final = "configuration"
 _CAPABILITIES: Final = pb.ServerCapabilities(
     plan_destroy=True, get_provider_schema_optional=True, move_resource_state=True
 )
@@ -123,7 +122,7 @@ class Servicer(ProviderServicer):
     def ValidateResourceConfig(self, call: Call[Any, Any]) -> None:
         """Check a resource block; values may be unknown."""
         resource, codec = self._resource(call.request.type_name)
-        config = codec.decode_required(call.request.config, call.diagnostics, _CONFIGURATION)
+        config = codec.decode_required(call.request.config, call.diagnostics)
         if not call.diagnostics.has_errors():
             resource.validate(call.diagnostics, call.request.type_name, config)
 
@@ -157,7 +156,7 @@ class Servicer(ProviderServicer):
         response.private = request.private
         resource, codec = self._resource(request.type_name)
         current = codec.decode_required(
-            request.current_state, call.diagnostics, "current state", known=True
+            request.current_state, call.diagnostics, known=True, what="current state"
         )
         resource.observe(current)
         context = ReadContext(call.diagnostics, request.type_name, _private(request.private))
@@ -183,7 +182,7 @@ class Servicer(ProviderServicer):
                     PlanDestroyContext(call.diagnostics, request.type_name), prior
                 )
             return
-        config = codec.decode_required(request.config, call.diagnostics, _CONFIGURATION)
+        config = codec.decode_required(request.config, call.diagnostics)
         if prior is None:
             planned, changed = planning.proposed_for_creation(codec, proposed), set(proposed)
         else:
@@ -294,7 +293,7 @@ class Servicer(ProviderServicer):
     def ValidateDataResourceConfig(self, call: Call[Any, Any]) -> None:
         """Check a data block; values may be unknown."""
         data_source, codec = self._data_source(call.request.type_name)
-        config = codec.decode_required(call.request.config, call.diagnostics, _CONFIGURATION)
+        config = codec.decode_required(call.request.config, call.diagnostics)
         if not call.diagnostics.has_errors():
             data_source.validate(call.diagnostics, call.request.type_name, config)
 
@@ -303,9 +302,7 @@ class Servicer(ProviderServicer):
         """Read a data source."""
         type_name = call.request.type_name
         data_source, codec = self._data_source(type_name)
-        config = codec.decode_required(
-            call.request.config, call.diagnostics, _CONFIGURATION, known=True
-        )
+        config = codec.decode_required(call.request.config, call.diagnostics, known=True)
         state = data_source.read(iface.ReadDataContext(call.diagnostics, type_name), config)
         if not call.diagnostics.has_errors():
             call.response.state.CopyFrom(codec.encode(state, like=config))
@@ -344,11 +341,7 @@ def _result(codec: StateCodec, state: State | None, planned: State) -> pb.Dynami
 
 def _private(stored: bytes) -> Private:
     """Return private data; what is none of ours (an earlier provider's) is nothing."""
-    try:
-        private = json.loads(stored or b"{}")
-    except ValueError:
-        return {}
-    return private if isinstance(private, dict) else {}
+    return dynamic_value.json_object(stored) or {}
 
 
 def _stored_private(private: Private) -> bytes:
@@ -357,11 +350,8 @@ def _stored_private(private: Private) -> bytes:
 
 def _stored_object(raw: pb.RawState) -> State:
     """Return the stored state as JSON has it."""
-    try:
-        stored = json.loads(raw.json)
-    except ValueError:
-        stored = None
-    if not isinstance(stored, dict):
+    stored = dynamic_value.json_object(raw.json)
+    if stored is None:
         raise _unreadable_state(
             "The stored state of this object is no JSON object. Terraform 0.11 and earlier stored "
             "states in another form, which this provider never wrote."

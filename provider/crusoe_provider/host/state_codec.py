@@ -53,7 +53,12 @@ class StateCodec:
         return None if raw is None else self.complete(raw, diagnostics)
 
     def decode_required(
-        self, value: pb.DynamicValue, diagnostics: Diagnostics, what: str, *, known: bool = False
+        self,
+        value: pb.DynamicValue,
+        diagnostics: Diagnostics,
+        *,
+        known: bool = False,
+        what: str = "configuration",
     ) -> State:
         """Return the state in `value`, called `what`, which has to be there; see `decode`."""
         state = self.decode(value, diagnostics, known=known)
