@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest
 # The dependencies of releases.
 PINNED := tools/release-requirements.txt
 PROTOC := $(BIN)/python -m grpc_tools.protoc --proto_path=provider
-PROTO := crusoe_provider/host/ephemeral.proto
+PROTO := crusoe_provider/providerserver/ephemeral.proto
 # How many tests run at a time.
 WORKERS ?= 2
 

@@ -27,7 +27,7 @@ from typing import Final
 import psutil
 
 import release
-from crusoe_provider.installation import NAME
+from crusoe_provider.cli.installation import NAME
 from crusoe_provider.version import __version__
 from crusoe_simulator.faults import Fault
 from crusoe_simulator.server import Simulator

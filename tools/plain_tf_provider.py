@@ -1,6 +1,6 @@
 """A storage token on `tf` alone, as its documentation suggests, to compare the plugin host with.
 
-It uses the same client of the Crusoe API, and nothing of `crusoe_provider.host`.
+It uses the same client of the Crusoe API, and nothing of `crusoe_provider.providerserver`.
 """
 
 import os
@@ -17,8 +17,8 @@ from tf.utils import Diagnostics
 
 from crusoe_provider.api.account import Account
 from crusoe_provider.api.client import CrusoeClient
-from crusoe_provider.api.config import resolve
-from crusoe_provider.api.provider_block import ProviderBlock
+from crusoe_provider.provider.configuration import resolve
+from crusoe_provider.provider.provider_block import ProviderBlock
 
 State = dict[str, Any]
 

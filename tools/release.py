@@ -28,7 +28,7 @@ from typing import Final
 
 from packaging.requirements import Requirement
 
-from crusoe_provider.installation import NAME, terraform_platform
+from crusoe_provider.cli.installation import NAME, terraform_platform
 from crusoe_provider.version import __version__
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]

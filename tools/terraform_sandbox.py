@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from crusoe_provider import installation
+from crusoe_provider.cli import installation
 
 SOURCE: Final = installation.SOURCE
 PLUGIN_NAME: Final = installation.NAME

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from crusoe_provider.host import quick_start
+from crusoe_provider.providerserver import quick_start
 
 if TYPE_CHECKING:
     import threading
     from pathlib import Path
 
-    from crusoe_provider.elements.provider import CrusoeProvider
+    from crusoe_provider.provider.provider import CrusoeProvider
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments:
         return _serve()
     # Not before: it is no business of Terraform's, who waits for the handshake.
-    from crusoe_provider.command_line import run  # noqa: PLC0415
+    from crusoe_provider.cli.command_line import run  # noqa: PLC0415
 
     return run(arguments)
 
@@ -33,7 +33,7 @@ def _serve() -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     quick_start.begin()
     # Not before: the command line needs nothing of it.
-    from crusoe_provider.host.serve import (  # noqa: PLC0415
+    from crusoe_provider.providerserver.serve import (  # noqa: PLC0415
         NotStartedByTerraformError,
         serve,
     )
@@ -41,7 +41,7 @@ def _serve() -> int:
     try:
         serve(_new_provider)
     except NotStartedByTerraformError:
-        from crusoe_provider.command_line import usage  # noqa: PLC0415 - see main
+        from crusoe_provider.cli.command_line import usage  # noqa: PLC0415 - see main
 
         print(usage(), file=sys.stderr)
         return 1
@@ -52,8 +52,8 @@ def _serve() -> int:
 
 
 def _new_provider(stop: "threading.Event") -> "CrusoeProvider":
-    from crusoe_provider.elements.provider import CrusoeProvider  # noqa: PLC0415 - see _serve
-    from crusoe_provider.host.terraform_process import TerraformProcess  # noqa: PLC0415
+    from crusoe_provider.provider.provider import CrusoeProvider  # noqa: PLC0415 - see _serve
+    from crusoe_provider.providerserver.terraform import TerraformProcess  # noqa: PLC0415
 
     terraform = TerraformProcess(os.getppid())
     return CrusoeProvider(stop=stop, environ=os.environ, home=_home(), terraform=terraform)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crusoe_provider.installation import (
+from crusoe_provider.cli.installation import (
     HOSTS,
     SOURCE,
     blocking_configuration,

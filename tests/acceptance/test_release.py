@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import release as releasing
-from crusoe_provider.installation import NAME, SOURCE, terraform_platform
+from crusoe_provider.cli.installation import NAME, SOURCE, terraform_platform
 from crusoe_provider.version import __version__
 from support.simulator_fixtures import Crusoe
 from support.terraform import Workspace

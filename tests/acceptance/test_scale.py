@@ -17,7 +17,7 @@ import pytest
 from tf.gen import tfplugin_pb2 as pb
 from tf.types import Unknown
 
-from crusoe_provider.elements.resource_storage_token import StorageTokenResource
+from crusoe_provider.provider.resource_storage_token import StorageTokenResource
 from support.plugin import Plugin, dynamic, plugin_environment, value_of
 from support.simulator_fixtures import PLUGIN, Crusoe
 from support.terraform import Workspace

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tf.gen import tfplugin_pb2 as pb
 
-from crusoe_provider.host import ephemeral_pb2 as messages
+from crusoe_provider.providerserver import ephemeral_pb2 as messages
 from support.plugin import Plugin, dynamic, plugin_environment, value_of
 from support.simulator_fixtures import PLUGIN, Crusoe
 

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from tf.gen import tfplugin_pb2 as pb
 from tf.types import Unknown
 
-from crusoe_provider.elements.data_source_storage_token import StorageTokenDataSource
-from crusoe_provider.elements.data_source_storage_tokens import StorageTokensDataSource
-from crusoe_provider.elements.ephemeral_storage_token import EphemeralStorageToken
-from crusoe_provider.elements.resource_storage_token import StorageTokenResource
-from crusoe_provider.host import ephemeral_pb2
+from crusoe_provider.provider.data_source_storage_token import StorageTokenDataSource
+from crusoe_provider.provider.data_source_storage_tokens import StorageTokensDataSource
+from crusoe_provider.provider.ephemeral_storage_token import EphemeralStorageToken
+from crusoe_provider.provider.resource_storage_token import StorageTokenResource
+from crusoe_provider.providerserver import ephemeral_pb2
 from crusoe_simulator.server import Simulator
 from support.plugin import Plugin, dynamic, errors, plugin_environment, value_of
 

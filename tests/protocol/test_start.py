@@ -12,12 +12,12 @@ from support.plugin import plugin_environment
 OURS: Final = {
     "crusoe_provider",
     "crusoe_provider.__main__",
-    "crusoe_provider.host",
-    "crusoe_provider.host.certificate",
-    "crusoe_provider.host.quick_start",
-    "crusoe_provider.host.lifetime",
-    "crusoe_provider.host.log",
-    "crusoe_provider.host.serve",
+    "crusoe_provider.providerserver",
+    "crusoe_provider.providerserver.certificate",
+    "crusoe_provider.providerserver.quick_start",
+    "crusoe_provider.providerserver.lifetime",
+    "crusoe_provider.providerserver.log",
+    "crusoe_provider.providerserver.serve",
 }
 PACKAGES: Final = {
     "cryptography",

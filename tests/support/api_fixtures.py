@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from crusoe_provider.api.client import CrusoeClient
-from crusoe_provider.api.config import Settings
+from crusoe_provider.api.settings import Settings
 
 ENDPOINT = "https://api.example/v1"
 SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cw"

@@ -9,9 +9,9 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from crusoe_provider.elements.provider import CrusoeProvider
-from crusoe_provider.host.serve import serve
-from crusoe_provider.host.terraform_process import TerraformProcess
+from crusoe_provider.provider.provider import CrusoeProvider
+from crusoe_provider.providerserver.serve import serve
+from crusoe_provider.providerserver.terraform import TerraformProcess
 
 CLOCK_FILE = "TEST_CLOCK_FILE"
 

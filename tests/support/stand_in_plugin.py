@@ -15,10 +15,16 @@ from tf.schema import Attribute, Block, NestedBlock, Schema
 from tf.types import Bool, Map, Number, String, TfType
 from tf.utils import Diagnostics
 
-from crusoe_provider.host.blocks import SingleNestedBlock
-from crusoe_provider.host.provider import Provider
-from crusoe_provider.host.resource import CreateContext, PlanContext, ReadContext, Resource, State
-from crusoe_provider.host.serve import serve
+from crusoe_provider.providerserver.blocks import SingleNestedBlock
+from crusoe_provider.providerserver.provider import Provider
+from crusoe_provider.providerserver.resource import (
+    CreateContext,
+    PlanContext,
+    ReadContext,
+    Resource,
+    State,
+)
+from crusoe_provider.providerserver.serve import serve
 
 
 def arguments(kind: TfType, *names: str) -> list[Attribute]:

@@ -14,9 +14,9 @@ from tf.schema import Attribute, Block, Schema
 from tf.types import Bool, List, Number, String, Unknown
 from tf.utils import Diagnostics
 
-from crusoe_provider.host.blocks import SingleNestedBlock
-from crusoe_provider.host.provider import Provider
-from crusoe_provider.host.resource import (
+from crusoe_provider.providerserver.blocks import SingleNestedBlock
+from crusoe_provider.providerserver.provider import Provider
+from crusoe_provider.providerserver.resource import (
     CreateContext,
     PlanContext,
     PlanDestroyContext,
@@ -24,8 +24,8 @@ from crusoe_provider.host.resource import (
     Resource,
     State,
 )
-from crusoe_provider.host.serve import serve
-from crusoe_provider.host.types import Object
+from crusoe_provider.providerserver.serve import serve
+from crusoe_provider.providerserver.types import Object
 
 SECRET = "toy-secret-never-to-be-logged"
 

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from crusoe_provider.host import certificate as certificate_module
-from crusoe_provider.host.certificate import new_certificate
+from crusoe_provider.providerserver import certificate as certificate_module
+from crusoe_provider.providerserver.certificate import new_certificate
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crusoe_provider.api import errors
 from crusoe_provider.api.client import CrusoeAuth, CrusoeClient
-from crusoe_provider.api.config import Settings
+from crusoe_provider.api.settings import Settings
 from crusoe_provider.api.signing import Signer, decode_secret
 from support.api_fixtures import ENDPOINT, KEY, SECRET, FakeApi, FakeStop, answer
 

@@ -11,7 +11,7 @@ import pytest
 
 from crusoe_provider.api import errors
 from crusoe_provider.api.client import CrusoeClient
-from crusoe_provider.api.config import Settings
+from crusoe_provider.api.settings import Settings
 from support.api_fixtures import SECRET
 
 NEW_SECRET = "SK-the-new-secret"

@@ -13,8 +13,8 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
 from crusoe_provider.api.client import CrusoeClient
-from crusoe_provider.api.config import Settings
 from crusoe_provider.api.errors import ApiError
+from crusoe_provider.api.settings import Settings
 from support.contract import DOCUMENT, ContractCheck
 from support.simulator_fixtures import Crusoe
 

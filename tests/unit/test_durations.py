@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crusoe_provider.api.durations import format_duration, parse_duration
+from crusoe_provider.tokens.durations import format_duration, parse_duration
 
 HUNDRED_YEARS = timedelta(days=36_525)
 durations = st.timedeltas(min_value=timedelta(milliseconds=1), max_value=HUNDRED_YEARS).map(

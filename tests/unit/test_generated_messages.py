@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(__file__).resolve().parents[2] / "provider"
-HOST = Path("crusoe_provider", "host")
+HOST = Path("crusoe_provider", "providerserver")
 
 
 @pytest.mark.parametrize("name", ["ephemeral_pb2.py", "ephemeral_pb2.pyi"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crusoe_provider.host.recent_creations import RecentCreations
+from crusoe_provider.providerserver.recent_creations import RecentCreations
 
 
 class Clock:

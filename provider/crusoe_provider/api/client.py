@@ -13,11 +13,11 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from crusoe_provider.api import answers, models
-from crusoe_provider.api.config import Settings
+from crusoe_provider.api import models, responses
+from crusoe_provider.api.endpoint import is_loopback
 from crusoe_provider.api.errors import ApiError, ConnectionFailed, Interrupted, RequestError
-from crusoe_provider.api.provider_block import is_loopback
 from crusoe_provider.api.retry import RetryPolicy, retry_after_seconds
+from crusoe_provider.api.settings import Settings
 from crusoe_provider.api.signing import Signer, canonical_query, decode_secret, format_timestamp
 from crusoe_provider.version import __version__
 
@@ -108,7 +108,7 @@ class CrusoeClient:
         path = _keys_path(organization_id)
         answer = self._read(path, models.StorageKeyList, finish=finish)
         if answer.next_page_token:
-            raise answers.unexpected("GET", path, "it is one page of several (next_page_token)")
+            raise responses.unexpected("GET", path, "it is one page of several (next_page_token)")
         return answer.items
 
     def create_key(
@@ -128,7 +128,7 @@ class CrusoeClient:
         body = {name: value for name, value in fields.items() if value}
         path = _keys_path(organization_id)
         response = self._send("POST", path, body=msgspec.json.encode(body))
-        return answers.decode("POST", path, response, models.NewStorageKey)
+        return responses.decode("POST", path, response, models.NewStorageKey)
 
     def delete_key(self, organization_id: str, access_key_id: str, *, finish: bool = False) -> bool:
         """Delete a key, which revokes access at once.
@@ -150,7 +150,7 @@ class CrusoeClient:
                 raise
             # An earlier attempt of ours, whose answer was lost, may have deleted it.
             return any(failure.may_have_happened for failure in failures)
-        answers.check_deleted(path, response)
+        responses.check_deleted(path, response)
         return True
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ class CrusoeClient:
 
     def _read(self, path: str, model: type[Model], *, finish: bool = False) -> Model:
         response = self._send("GET", path, finish=finish)
-        return answers.decode("GET", path, response, model)
+        return responses.decode("GET", path, response, model)
 
     def _send(
         self,
@@ -207,7 +207,7 @@ class CrusoeClient:
             )
             status = response.status_code
         except httpx.HTTPError as error:
-            return answers.connection_failed(method, path, error), None, 0.0
+            return responses.connection_failed(method, path, error), None, 0.0
         finally:
             logger.debug(
                 "Sent a request",
@@ -219,7 +219,7 @@ class CrusoeClient:
                     "attempt": attempt,
                 },
             )
-        failure = answers.failure(method, path, response, now=self._now())
+        failure = responses.failure(method, path, response, now=self._now())
         if failure is None:
             return response, status, 0.0
         wait = retry_after_seconds(response.headers.get("Retry-After"), self._now())

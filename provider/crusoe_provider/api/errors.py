@@ -1,7 +1,6 @@
 """Everything that can go wrong with the Crusoe API.
 
     CrusoeError
-    ├── ConfigurationError            what the user has set does not do
     ├── Interrupted                   the stop signal came first
     ├── OrganizationNotDetermined     none or several, and none chosen
     └── RequestError                  one request failed
@@ -17,42 +16,13 @@
 The text of each is a sentence or two for the user: what happened. No text holds a secret.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 
 class CrusoeError(Exception):
     """The root of all errors of this layer."""
 
 
-class Problem(NamedTuple):
-    """One thing that is wrong with the configuration.
-
-    Attributes:
-        summary: What is wrong, without values.
-        detail: What was found, and what to do.
-        attribute: The argument of the provider block to blame, if one is.
-    """
-
-    summary: str
-    detail: str
-    attribute: str | None = None
-
-
-class ConfigurationError(CrusoeError):
-    """The configuration cannot be used.
-
-    Attributes:
-        problems: Everything that is wrong with it, at once.
-    """
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(" ".join(f"{p.summary}: {p.detail}" for p in problems))
-        self.problems = tuple(problems)
-
-
 class Interrupted(CrusoeError):
-    """Nothing was sent, or nothing more: Terraform has asked to stop."""
+    """Nothing was sent, or nothing more: the stop signal was set."""
 
 
 class OrganizationNotDetermined(CrusoeError):

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from crusoe_provider.api.instants import expiry_or_none
+from crusoe_provider.api.rfc3339 import expiry_or_none
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 

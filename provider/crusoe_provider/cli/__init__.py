@@ -1,0 +1,1 @@
+"""The command line for people: Terraform starts this program without arguments."""

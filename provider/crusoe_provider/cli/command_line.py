@@ -1,0 +1,136 @@
+"""What people can ask of `terraform-provider-crusoe`. Terraform starts it without arguments."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from crusoe_provider.cli import installation
+from crusoe_provider.cli.installation import NAME, SOURCE, InstallationError, quoted
+from crusoe_provider.version import __version__
+
+_DESCRIPTION: Final = f"""\
+{NAME} {__version__}
+
+This is a Terraform plugin: Terraform starts it, people do not. To put it where Terraform finds it:
+
+  {NAME} install
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what the arguments say, and return the exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except (InstallationError, OSError, RuntimeError) as error:
+        print(f"{NAME} {options.name}: {error}", file=sys.stderr)
+        return 1
+
+
+def usage() -> str:
+    """Return what this program is and can do."""
+    return _parser().format_help()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=NAME,
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
+    commands = parser.add_subparsers(required=True, dest="name", metavar="COMMAND")
+    for name, command, text in (
+        ("install", _install, "put the plugin where Terraform and OpenTofu find it"),
+        ("uninstall", _uninstall, "undo that"),
+        ("dev-override", _dev_override, "print a CLI configuration that runs the plugin in place"),
+    ):
+        subparser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        subparser.set_defaults(command=command)
+        if command is not _dev_override:
+            subparser.add_argument(
+                "--plugin-dir",
+                type=Path,
+                metavar="FOLDER",
+                help="a filesystem mirror; default: ~/.terraform.d/plugins",
+            )
+    return parser
+
+
+def _install(options: argparse.Namespace) -> int:
+    home = Path.home()
+    folder = _folder(options, home)
+    done = installation.install(folder, __version__)
+    print("Installed:")
+    for plugin in done.plugins:
+        print(f"  {plugin}")
+    for version in done.replaced:
+        print(f"Version {version}, which was there before, was removed.")
+    print(
+        "\nRequire it in your configuration, and run terraform init (after a change: -upgrade):\n"
+    )
+    for line in installation.required_providers(__version__):
+        print(f"  {line}")
+    if options.plugin_dir:
+        print("\nTerraform looks there when its CLI configuration (~/.terraformrc) says so:\n")
+        for line in _mirror(folder):
+            print(f"  {line}")
+    elif blocking := installation.blocking_configuration(
+        home, os.environ.get("TF_CLI_CONFIG_FILE")
+    ):
+        print(
+            f"\nBut {blocking} has a provider_installation block, so Terraform looks only where "
+            "that says. Add this to it:\n"
+        )
+        for line in _mirror(folder):
+            print(f"  {line}")
+    undo = f" --plugin-dir {folder}" if options.plugin_dir else ""
+    print(f"\nTo undo it: {NAME} uninstall{undo}")
+    return 0
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    folder = _folder(options, Path.home())
+    removed = installation.uninstall(folder)
+    if not removed:
+        print(f"Nothing to undo: no version is installed in {folder}.")
+    for version in removed:
+        print(f"Version {version} was removed from {folder}.")
+    return 0
+
+
+def _dev_override(_options: argparse.Namespace) -> int:
+    folder = os.path.dirname(os.path.realpath(sys.argv[0]))  # noqa: PTH120 - links resolved
+    print("# Save it as a file, and name that in TF_CLI_CONFIG_FILE; terraform init is not needed.")
+    print("provider_installation {")
+    print("  dev_overrides {")
+    print(f"    {quoted(SOURCE)} = {quoted(folder)}")
+    print("  }")
+    print("  direct {}")
+    print("}")
+    return 0
+
+
+def _folder(options: argparse.Namespace, home: Path) -> Path:
+    folder: Path | None = options.plugin_dir
+    return folder.expanduser().absolute() if folder else installation.default_folder(home)
+
+
+def _mirror(folder: Path) -> Sequence[str]:
+    pattern = quoted(SOURCE)
+    return (
+        "provider_installation {",
+        "  filesystem_mirror {",
+        f"    path    = {quoted(str(folder))}",
+        f"    include = [{pattern}]",
+        "  }",
+        "  direct {",
+        f"    exclude = [{pattern}]",
+        "  }",
+        "}",
+    )

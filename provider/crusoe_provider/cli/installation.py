@@ -1,0 +1,234 @@
+"""Puts the plugin where Terraform finds it without a registry and without any configuration.
+
+Terraform takes every provider that it finds in the *implied local mirror*, such as
+`~/.terraform.d/plugins`, from there alone, unless its CLI configuration has a
+`provider_installation` block. A package there is a folder
+`HOST/NAMESPACE/TYPE/VERSION/OS_ARCH` with an executable `terraform-provider-TYPE_vVERSION`.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+NAME: Final = "terraform-provider-crusoe"
+SOURCE: Final = "crusoe-community/crusoe"
+# Terraform and OpenTofu complete one source address with different hosts.
+HOSTS: Final = ("registry.terraform.io", "registry.opentofu.org")
+
+_MACHINES: Final = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+# Linux takes no longer first line, and no system one with blanks.
+_LONGEST_SHEBANG: Final = 120
+_NEEDED: Final = (
+    "crusoe_provider.providerserver.serve, crusoe_provider.provider.provider, "
+    "crusoe_provider.api.client"
+)
+
+
+class InstallationError(Exception):
+    """The plugin cannot be installed; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What an installation has done.
+
+    Attributes:
+        plugins: The executables, one for each host.
+        replaced: Other versions that were there before, and are not any more.
+    """
+
+    plugins: tuple[Path, ...]
+    replaced: tuple[str, ...]
+
+
+def terraform_platform() -> str:
+    """Return this machine's platform as Terraform writes it, such as `linux_amd64`."""
+    machine = platform.machine().lower()
+    return f"{sys.platform}_{_MACHINES.get(machine, machine)}"
+
+
+def default_folder(home: Path) -> Path:
+    """Return the implied local mirror that Terraform and OpenTofu have on every system."""
+    return home / ".terraform.d" / "plugins"
+
+
+def install(folder: Path, version: str) -> Installed:
+    """Install the plugin of the running Python, or of the running binary, into a mirror.
+
+    Other versions in the mirror are removed: Terraform would go on using a newer one.
+
+    Args:
+        folder: The mirror.
+        version: The plugin's version.
+
+    Raises:
+        InstallationError: This Python cannot run the plugin.
+        OSError: The folder cannot be written to.
+    """
+    replaced = sorted(set(_versions(folder)) - {version})
+    launcher = None if _is_bundle() else _launcher()
+    plugins = []
+    for package in _packages(folder, version):
+        package.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=package.parent) as name:
+            new = Path(name) / "package"
+            if launcher is None:
+                # The bundle's executable needs the files beside it.
+                shutil.copytree(Path(sys.executable).parent, new, symlinks=True)
+                Path(new / Path(sys.executable).name).rename(new / f"{NAME}_v{version}")
+            else:
+                new.mkdir()
+                _write_executable(new / f"{NAME}_v{version}", launcher)
+            _remove(package)
+            new.rename(package)
+        plugins.append(package / f"{NAME}_v{version}")
+    for other in replaced:
+        _remove_version(folder, other)
+    return Installed(tuple(plugins), tuple(replaced))
+
+
+def uninstall(folder: Path) -> tuple[str, ...]:
+    """Remove every version of the plugin for this platform from a mirror; return which."""
+    versions = tuple(sorted(set(_versions(folder))))
+    for version in versions:
+        _remove_version(folder, version)
+    return versions
+
+
+def blocking_configuration(home: Path, configured: str | None) -> Path | None:
+    """Return the CLI configuration that makes Terraform ignore the implied local mirror, if any.
+
+    Args:
+        home: The home folder.
+        configured: What `TF_CLI_CONFIG_FILE` says.
+    """
+    names = [configured] if configured else [home / ".terraformrc", home / ".tofurc"]
+    for path in map(Path, names):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if "provider_installation" in path.read_text(encoding="utf-8"):
+                return path
+    return None
+
+
+def quoted(text: str) -> str:
+    """Return a text as the CLI configuration writes it."""
+    # JSON's strings are strings of that language, which knows no interpolation.
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _is_bundle() -> bool:
+    """Say whether this is the binary of a release, which carries its Python with it."""
+    return bool(getattr(sys, "frozen", False))
+
+
+def _launcher() -> str:
+    """Return a program that runs the plugin in this Python, whatever is in the environment.
+
+    It starts without `site`, whose `.pth` files would cost time at every start of the plugin, if
+    this Python can do without.
+    """
+    folders = _package_folders()
+    lean = f"import sys\nsys.path += {folders!r}\n"
+    complaint = ""
+    for options, prologue in (("-IS", lean), ("-I", "import sys\n")):
+        check = subprocess.run(
+            [sys.executable, options, "-c", f"{prologue}import {_NEEDED}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check.returncode == 0:
+            return (
+                f"{_shebang(options)}\n"
+                f"# Written by `{NAME} install`.\n"
+                f"{prologue}"
+                "from crusoe_provider.__main__ import main\n"
+                "sys.exit(main())\n"
+            )
+        complaint = check.stderr.strip().rpartition("\n")[2]
+    raise InstallationError(
+        f"{sys.executable} cannot run the plugin on its own: {complaint}\n"
+        "Install the package into a virtual environment of its own with pip, and try again."
+    )
+
+
+def _package_folders() -> list[str]:
+    """Return the folders, beside those of the standard library, that modules come from here."""
+    standard = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    script = os.path.dirname(os.path.realpath(sys.argv[0]))  # noqa: PTH120 - as Python adds it
+    return [
+        path
+        for path in dict.fromkeys(sys.path)
+        if os.path.isdir(path)  # noqa: PTH112 - a string, as in sys.path
+        and not any(path == s or path.startswith(f"{s}{os.sep}lib-dynload") for s in standard)
+        and path != script
+    ]
+
+
+def _shebang(options: str) -> str:
+    line = f"#!{sys.executable} {options}"
+    if len(line) <= _LONGEST_SHEBANG and " " not in sys.executable:
+        return line
+    # A shell command and a Python string at once.
+    return f"#!/bin/sh\n'''exec' \"{sys.executable}\" {options} \"$0\" \"$@\"\n' '''"
+
+
+def _write_executable(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
+
+
+def _packages(folder: Path, version: str) -> Iterator[Path]:
+    for host in HOSTS:
+        yield folder / host / SOURCE / version / terraform_platform()
+
+
+def _versions(folder: Path) -> Iterator[str]:
+    """Yield the versions that are unpacked in a mirror for this platform, once for each host."""
+    for host in HOSTS:
+        packages = (folder / host / SOURCE).glob(f"*/{terraform_platform()}")
+        yield from (package.parent.name for package in packages)
+
+
+def _remove_version(folder: Path, version: str) -> None:
+    for package in _packages(folder, version):
+        _remove(package)
+        # And the folders above it, as far as nothing else is in them.
+        for parent in package.parents:
+            if parent == folder:
+                break
+            try:
+                parent.rmdir()
+            except OSError:
+                break
+
+
+def _remove(package: Path) -> None:
+    if package.is_symlink():
+        package.unlink()
+    elif package.exists():
+        shutil.rmtree(package)
+
+
+def required_providers(version: str) -> Sequence[str]:
+    """Return the lines to paste into a configuration."""
+    return (
+        "terraform {",
+        "  required_providers {",
+        "    crusoe = {",
+        f'      source  = "{SOURCE}"',
+        f'      version = "{version}"',
+        "    }",
+        "  }",
+        "}",
+    )

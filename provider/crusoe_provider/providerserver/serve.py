@@ -1,0 +1,131 @@
+"""The plugin process: go-plugin's handshake, the gRPC server and its end.
+
+The handshake is described in go-plugin's `docs/internals.md` and `server.go`: Terraform starts the
+executable with a magic cookie in the environment and reads one line from its standard output,
+`core version|protocol version|network|address|protocol|certificate`.
+"""
+
+import base64
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import grpc
+
+from crusoe_provider.providerserver import quick_start
+from crusoe_provider.providerserver.certificate import new_certificate
+from crusoe_provider.providerserver.lifetime import Lifetime
+from crusoe_provider.providerserver.log import Redactor, configure_logging
+
+if TYPE_CHECKING:
+    from crusoe_provider.providerserver.provider import Provider
+
+MAGIC_COOKIE: Final = "TF_PLUGIN_MAGIC_COOKIE"
+_MAGIC_COOKIE_VALUE: Final = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
+_CORE_PROTOCOL: Final = 1
+_PROVIDER_PROTOCOL: Final = 6
+
+# Threads are made as calls need them. Calls may wait for each other (a creation for a neighbour's
+# deletion), so there must always be one more than Terraform's -parallelism, whatever that is.
+_MAX_THREADS: Final = 4096
+# Terraform has no limit of its own on a plan's size; grpc's 4 MiB would be felt.
+_SERVER_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+)
+# How long answers on their way may take once the process is to end.
+_GRACE_SECONDS: Final = 1.0
+# A socket's path must fit into 104 bytes on macOS, 108 on Linux.
+_LONGEST_SOCKET_PATH: Final = 100
+_PREFIX: Final = "tf-crusoe-"
+_SOCKET: Final = "/plugin"
+
+
+class NotStartedByTerraformError(Exception):
+    """The magic cookie is missing: a person, not Terraform, started the program."""
+
+
+def serve(
+    new_provider: "Callable[[threading.Event], Provider]",
+    *,
+    environ: Mapping[str, str] = os.environ,
+) -> None:
+    """Serve a provider until Terraform has no more use for it.
+
+    Args:
+        new_provider: Makes the provider, after the handshake; gets the event that is set when
+            nothing new is to be started.
+        environ: The environment that Terraform gave.
+
+    Raises:
+        NotStartedByTerraformError: Without the magic cookie.
+    """
+    if environ.get(MAGIC_COOKIE) != _MAGIC_COOKIE_VALUE:
+        raise NotStartedByTerraformError
+    redactor = Redactor()
+    configure_logging(environ, redactor)
+    stop = threading.Event()
+    lifetime = Lifetime(stop, sys.stdout.fileno())
+    lifetime.handle_signals()
+    server = grpc.server(
+        ThreadPoolExecutor(max_workers=_MAX_THREADS, thread_name_prefix="rpc"),
+        options=_SERVER_OPTIONS,
+    )
+    # Terraform sends its certificate unless TF_DISABLE_PLUGIN_TLS is set, and then expects none.
+    with _listening(server, secure="PLUGIN_CLIENT_CERT" in environ) as (path, certificate):
+        fields = (_CORE_PROTOCOL, _PROVIDER_PROTOCOL, "unix", path, "grpc", certificate)
+        print("|".join(map(str, fields)), flush=True)  # noqa: T201 - the handshake itself
+        # The socket takes connections from now on, and the server answers once it is started. So
+        # what takes longer to import is imported while Terraform is busy connecting.
+        from crusoe_provider.providerserver.recent_creations import RecentCreations  # noqa: PLC0415
+        from crusoe_provider.providerserver.services import add_services  # noqa: PLC0415
+
+        provider = new_provider(stop)
+        creations = RecentCreations()
+        add_services(server, provider, lifetime, creations, hide=redactor.hide)
+        server.start()
+        quick_start.end()
+        lifetime.wait_for_end()
+        server.stop(grace=_GRACE_SECONDS).wait()
+        # grpc forgets a call whose peer is gone; the work behind it is finished all the same.
+        lifetime.wait_for_calls()
+        if lifetime.gone_at is not None:
+            creations.undo(lifetime.gone_at)
+        provider.finish()
+
+
+@contextlib.contextmanager
+def _listening(server: grpc.Server, *, secure: bool) -> Iterator[tuple[str, str]]:
+    """Open the socket, in a folder that only this user can enter: that is the access control."""
+    with _private_folder() as folder:
+        path = f"{folder}{_SOCKET}"
+        address = f"unix:{path}"
+        if not secure:
+            server.add_insecure_port(address)
+            yield path, ""
+            return
+        certificate = new_certificate(datetime.now(UTC))
+        credentials = grpc.ssl_server_credentials([(certificate.key_pem, certificate.pem)])
+        server.add_secure_port(address, credentials)
+        yield path, base64.b64encode(certificate.der).decode().rstrip("=")
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[str]:
+    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    if len(os.fsencode(folder)) + len(_SOCKET) > _LONGEST_SOCKET_PATH:
+        os.rmdir(folder)  # noqa: PTH106 - pathlib takes milliseconds to import
+        folder = tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp")
+    try:
+        yield folder
+    finally:
+        # grpc removes the socket when the server stops; it has not been started if that failed.
+        with contextlib.suppress(OSError):
+            os.unlink(f"{folder}{_SOCKET}")  # noqa: PTH108
+        os.rmdir(folder)  # noqa: PTH106

@@ -1,0 +1,1 @@
+"""What a storage token is and may do, in plain Python."""
