@@ -112,7 +112,7 @@ class EphemeralServicer:
                 f'This version of the provider has no ephemeral resource "{type_name}".\n\n'
                 "Check the spelling, or the version in required_providers.",
             )
-        return kind(self.provider), StateCodec(kind.get_schema(), self._hide)
+        return self.provider.new_ephemeral_resource(kind), StateCodec(kind.get_schema(), self._hide)
 
 
 def _unary(method: Callable[..., Any], request: Any) -> "grpc.RpcMethodHandler[Any, Any]":

@@ -14,8 +14,12 @@ class Provider(iface.Provider, Protocol):
     """A provider as this server serves it."""
 
     def get_ephemeral_resources(self) -> list[type[EphemeralResource]]:
-        """Return the ephemeral resource types; each is made with the provider as its argument."""
+        """Return the ephemeral resource types."""
         return []
+
+    def new_ephemeral_resource(self, klass: type[EphemeralResource]) -> EphemeralResource:
+        """Return an ephemeral resource for one call."""
+        return klass(self)
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Return what to tell the user of an error that a call has raised.

@@ -137,6 +137,22 @@ class Terraform:
         """Return what Terraform does with this process, as far as it can be found out."""
         return self._phase
 
+    def is_planning(self) -> bool:
+        """Say whether it certainly plans."""
+        return self._phase is Phase.PLANNING
+
+    def is_applying(self) -> bool:
+        """Say whether it certainly applies."""
+        return self._phase is Phase.APPLYING
+
+    def creates_nothing(self) -> bool:
+        """Say whether its command certainly only destroys or refreshes."""
+        return False
+
+    def loads_whole_state(self) -> bool:
+        """Say whether it certainly plans with all of its state, so not with -target."""
+        return self.is_planning()
+
     def parallelism(self) -> int:
         """Return how many operations Terraform carries out at a time."""
         import shlex  # noqa: PLC0415 - see above
@@ -168,7 +184,10 @@ class Terraform:
 
         self._remove_stale_markers()
         label = hashlib.sha256(config).hexdigest()[:16]
-        marker = self._folder / f"{_MARKER_PREFIX}{os.getuid()}-{self._pid}-{_start_of(self._pid)}.{label}"
+        marker = (
+            self._folder
+            / f"{_MARKER_PREFIX}{os.getuid()}-{self._pid}-{_start_of(self._pid)}.{label}"
+        )
         with contextlib.suppress(OSError, ValueError):
             planner = int(marker.read_text())
             if _start_of(planner) != "gone":
