@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crusoe_simulator import control
+from crusoe_simulator.dialects import explained
 from crusoe_simulator.server import Simulator
+from crusoe_simulator.speech import Speech, names_in
 from crusoe_simulator.state import User
 
 _DESCRIPTION = """\
@@ -24,11 +26,16 @@ s3_endpoint, where the keys that it issues open buckets.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal comes; return the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: over.set())
+    try:
+        speech = Speech(name for text in options.dialect for name in names_in(text))
+    except ValueError as error:
+        parser.error(str(error))
     simulator = Simulator(
         port=options.port,
         key_limit=options.key_limit,
@@ -36,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         latency=options.latency / 1000,
         file=options.state,
         s3=options.s3,
+        dialects=speech.names,
     )
     user = _first_user(simulator, options.organization, options.user)
     with simulator:
@@ -49,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m crusoe_simulator",
         description=_DESCRIPTION,
-        epilog=control.__doc__,
+        epilog=f"dialects (NAME after --dialect):\n{explained()}\n\n{control.__doc__}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=0, help="port; 0, the default, for a free one")
@@ -65,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--latency", type=float, default=0, help="milliseconds per request")
     parser.add_argument("--s3", action="store_true", help="serve S3 too, on a port of its own")
+    parser.add_argument(
+        "--dialect",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="speak a dialect, see below; several with commas, or with the option again",
+    )
     parser.add_argument(
         "--print-exports", action="store_true", help="print shell exports instead of JSON"
     )

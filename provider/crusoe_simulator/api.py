@@ -7,10 +7,9 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from threading import Lock
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -20,7 +19,9 @@ from werkzeug.wrappers import Request, Response
 
 from crusoe_simulator.errors import ApiFailure, BadRequest, NotFound
 from crusoe_simulator.faults import Answer, Fault, Faults
+from crusoe_simulator.request_log import RecordedRequest, RequestLog
 from crusoe_simulator.signature import authenticate
+from crusoe_simulator.speech import Speech
 from crusoe_simulator.state import Cloud, Key, User
 
 logger = logging.getLogger(__name__)
@@ -54,52 +55,6 @@ class CutConnectionError(ConnectionResetError):
         super().__init__(errno.ECONNRESET, "cut on purpose")
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedRequest:
-    """A request as the simulator saw it.
-
-    Attributes:
-        operation: Its operation, or `?` when there is none with that path.
-        method: The HTTP method.
-        path: The path.
-        status: The status of the answer; `None` when the connection was cut.
-        user: E-mail address of who has signed it, if anybody has.
-        started: When it came, in seconds of the monotonic clock.
-        finished: When it was answered.
-    """
-
-    operation: str
-    method: str
-    path: str
-    status: int | None
-    user: str | None
-    started: float
-    finished: float
-
-
-@dataclass
-class RequestLog:
-    """All requests so far, in the order in which they were answered. Safe under threads."""
-
-    _lock: Lock = field(default_factory=Lock)
-    _requests: list[RecordedRequest] = field(default_factory=list)
-
-    def add(self, request: RecordedRequest) -> None:
-        """Record a request."""
-        with self._lock:
-            self._requests.append(request)
-
-    def all(self, operation: str | None = None) -> list[RecordedRequest]:
-        """Return the requests, or those for one operation."""
-        with self._lock:
-            return [r for r in self._requests if operation in {None, r.operation}]
-
-    def clear(self) -> None:
-        """Forget them."""
-        with self._lock:
-            self._requests.clear()
-
-
 class Api:
     """The WSGI application.
 
@@ -109,6 +64,12 @@ class Api:
         latency: Seconds that every request takes at least.
         window: How far a timestamp may be from the server's time.
         wait: Lets that many seconds pass.
+
+    Attributes:
+        requests: The requests so far.
+        speech: The dialects that answers are put in.
+        observers: Are shown each request that is carried out, and its answer as the contract has
+            it: before a dialect or a fault changes that.
     """
 
     def __init__(
@@ -126,6 +87,7 @@ class Api:
         self.window = window
         self._wait = wait
         self.requests = RequestLog()
+        self.speech = Speech()
         self.observers: list[Observer] = []
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -154,6 +116,7 @@ class Api:
         response = self._carry_out(request, outcome, arguments)
         for observe in self.observers:
             observe(request, response)
+        response = self.speech.pronounce(outcome.operation, response)
         return self._after(request, fault, response)
 
     def _before(self, request: Request, fault: Fault) -> None:
@@ -231,7 +194,7 @@ class Api:
             body = json.loads(request.get_data())
         except ValueError:
             raise BadRequest("the body is no JSON") from None
-        key = self.cloud.create_key(user, org, body)
+        key = self.cloud.create_key(user, org, self.speech.understand(body))
         return _json(
             {
                 "access_key_id": key.access_key_id,

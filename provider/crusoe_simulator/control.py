@@ -13,6 +13,8 @@ Paths below `/_simulator`, JSON in and out, no authentication: the server listen
     GET    /_simulator/faults/<id>/arrived      returns when a held request has arrived
     POST   /_simulator/faults/<id>/release      lets it go on
     POST   /_simulator/clock                    {"advance_seconds": N} moves the time
+    GET    /_simulator/dialects                 the dialects in force, and all there are
+    PUT    /_simulator/dialects                 {"names": [NAME, …]} speaks these and no others
     POST   /_simulator/list-lag                 {"lists": N} hides new keys from N lists; -1: all
 """
 
@@ -28,7 +30,9 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from crusoe_simulator.api import Api, StartResponse
+from crusoe_simulator.dialects import TABLE
 from crusoe_simulator.faults import Answer, Fault
+from crusoe_simulator.speech import Speech
 from crusoe_simulator.state import Key, User
 
 PREFIX: Final = "/_simulator"
@@ -48,6 +52,8 @@ _ROUTES: Final = Map(
         Rule("/faults/<fault_id>/arrived", methods=["GET"], endpoint="wait_arrived"),
         Rule("/faults/<fault_id>/release", methods=["POST"], endpoint="release"),
         Rule("/clock", methods=["POST"], endpoint="move_clock"),
+        Rule("/dialects", methods=["GET"], endpoint="list_dialects"),
+        Rule("/dialects", methods=["PUT"], endpoint="set_dialects"),
         Rule("/list-lag", methods=["POST"], endpoint="set_list_lag"),
     ]
 )
@@ -120,6 +126,14 @@ class Control:
     def _move_clock(self, body: Any) -> Any:
         self._api.cloud.clock.advance(timedelta(seconds=body["advance_seconds"]))
         return {"now": self._api.cloud.clock.now().isoformat()}
+
+    def _list_dialects(self, _body: Any) -> Any:
+        known = {dialect.name: dialect.about for dialect in TABLE}
+        return {"names": self._api.speech.names, "known": known}
+
+    def _set_dialects(self, body: Any) -> Any:
+        self._api.speech = Speech(body["names"])
+        return {"names": self._api.speech.names}
 
     def _set_list_lag(self, body: Any) -> None:
         if not body["lists"]:

@@ -3,7 +3,7 @@
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -14,6 +14,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from crusoe_simulator import control
 from crusoe_simulator.api import BASE_PATH, SOCKET, Api
 from crusoe_simulator.faults import Faults
+from crusoe_simulator.speech import Speech
 from crusoe_simulator.state import Clock, Cloud, ListScope
 
 _LOOPBACK: Final = "127.0.0.1"
@@ -58,6 +59,7 @@ class Simulator:
         latency: float = 0.0,
         file: Path | None = None,
         s3: bool = False,
+        dialects: Iterable[str] = (),
         wait: Callable[[float], object] | None = None,
     ) -> None:
         """Prepare the server.
@@ -70,6 +72,7 @@ class Simulator:
             latency: Seconds that every request takes at least.
             file: Where to keep the state, if it is to survive.
             s3: Whether there is an S3 endpoint too; what it needs takes a moment to load.
+            dialects: Names of the dialects that it speaks, see `crusoe_simulator.dialects`.
             wait: Lets the seconds of latency and delays pass; if `None` they really do, until
                 `stop` at the latest.
         """
@@ -78,6 +81,7 @@ class Simulator:
         self._ending = threading.Event()
         wait = wait or self._ending.wait
         self.api = Api(self.cloud, self.faults, latency=latency, wait=wait)
+        self.speak(*dialects)
         application = DispatcherMiddleware(self.api, {control.PREFIX: control.Control(self.api)})
         self._server = _listening(port, application)
         self._s3_server = _listening(0, _s3(self.cloud)) if s3 else None
@@ -97,6 +101,14 @@ class Simulator:
     def s3_endpoint(self) -> str | None:
         """The endpoint for S3 clients, if there is one."""
         return _origin(self._s3_server) if self._s3_server else None
+
+    def speak(self, *dialects: str) -> None:
+        """Speak these dialects from now on, and no others.
+
+        Raises:
+            ValueError: There is no such dialect, or two exclude each other.
+        """
+        self.api.speech = Speech(dialects)
 
     def start(self) -> None:
         """Begin to serve."""

@@ -16,10 +16,11 @@ from crusoe_simulator.state import User
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: its status, and its JSON document if it has one."""
+    """An answer: its status, its JSON document if it has one, and its headers."""
 
     status: int
     document: Any
+    headers: http.client.HTTPMessage
 
 
 def authorization(user: User, method: str, target: str, timestamp: str) -> str:
@@ -59,7 +60,7 @@ def send(
         text = response.read()
     finally:
         connection.close()
-    return Reply(response.status, json.loads(text) if text else None)
+    return Reply(response.status, json.loads(text) if text else None, response.headers)
 
 
 def control(simulator: Simulator, method: str, path: str, body: Any = None) -> Any:

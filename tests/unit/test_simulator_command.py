@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from crusoe_simulator.dialects import NAMES
 from crusoe_simulator.server import Simulator
 from crusoe_simulator.state import Cloud
 from support.signed_requests import send
@@ -92,11 +93,32 @@ def test_it_prints_exports_for_a_shell() -> None:
 
 
 def test_it_explains_itself() -> None:
-    """The options, and every path of the control interface."""
+    """The options, every dialect, and every path of the control interface."""
     shown = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
 
     assert "--list-scope" in shown
     assert "POST   /_simulator/clock" in shown
+    assert all(f"    {name} " in shown for name in NAMES)
+
+
+def test_it_speaks_dialects() -> None:
+    """Separated by commas, or each with an option of its own."""
+    options = ("--dialect", "items-null,create-201", "--dialect", "delete-202")
+    with running(*options) as process:
+        ready = json.loads(first_line(process))
+        with urllib.request.urlopen(f"{ready['control']}/dialects") as answer:  # noqa: S310 - loopback
+            names = json.load(answer)["names"]
+
+    assert names == ["items-null", "create-201", "delete-202"]
+
+
+def test_a_dialect_that_there_is_not_is_a_mistake() -> None:
+    ended = subprocess.run(
+        [*COMMAND, "--dialect", "klingon"], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("error: no such dialect: klingon\n")
 
 
 def test_a_second_run_goes_on_where_the_first_has_ended(tmp_path: Path) -> None:
