@@ -1,10 +1,8 @@
 """The HTTP interface of the simulated API: routing, signatures, faults, the log."""
 
-import contextlib
-import errno
 import json
 import logging
-import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +16,16 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from crusoe_simulator.errors import ApiFailure, BadRequest, NotFound
-from crusoe_simulator.faults import Answer, Fault, Faults
+from crusoe_simulator.faults import Fault, Faults
+from crusoe_simulator.misbehaviour import (
+    cut,
+    disguised,
+    hold,
+    patched,
+    say_continue,
+    send_half,
+    stand_in,
+)
 from crusoe_simulator.request_log import RecordedRequest, RequestLog
 from crusoe_simulator.signature import authenticate
 from crusoe_simulator.speech import Speech
@@ -27,12 +34,10 @@ from crusoe_simulator.state import Cloud, Key, User
 logger = logging.getLogger(__name__)
 
 BASE_PATH: Final = "/v1"
-SOCKET: Final = "crusoe_simulator.socket"
-"""Where in the WSGI environment the server puts the connection."""
-_HOLD_SECONDS: Final = 120.0
 
 StartResponse = Callable[..., Any]
 Observer = Callable[[Request, Response], None]
+Arguments = Mapping[str, Any]
 
 _ROUTES: Final = Map(
     [
@@ -46,13 +51,6 @@ _ROUTES: Final = Map(
     ],
     merge_slashes=False,
 )
-
-
-class CutConnectionError(ConnectionResetError):
-    """The connection was closed on purpose; there is nothing left to answer."""
-
-    def __init__(self) -> None:
-        super().__init__(errno.ECONNRESET, "cut on purpose")
 
 
 class Api:
@@ -88,6 +86,7 @@ class Api:
         self._wait = wait
         self.requests = RequestLog()
         self.speech = Speech()
+        self._late: list[threading.Thread] = []
         self.observers: list[Observer] = []
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -110,47 +109,85 @@ class Api:
             return _error(NotFound())
         self._wait(self.latency)
         fault = self.faults.strike(outcome.operation) or Fault()
+        if fault.late is not None:
+            self._postpone(fault, request, outcome, arguments)
         self._before(request, fault)
         if fault.answer and not fault.carried_out:
-            return _stand_in(fault.answer)
+            return self._sent(request, fault, stand_in(fault.answer))
         response = self._carry_out(request, outcome, arguments)
-        for observe in self.observers:
-            observe(request, response)
         response = self.speech.pronounce(outcome.operation, response)
         return self._after(request, fault, response)
 
     def _before(self, request: Request, fault: Fault) -> None:
         if fault.hold == "before":
-            _hold(fault)
+            hold(fault)
         self._wait(fault.delay_before)
         if fault.cut == "before":
-            _cut(request)
+            cut(request)
 
     def _after(self, request: Request, fault: Fault, response: Response) -> Response:
         if fault.hold == "after":
-            _hold(fault)
+            hold(fault)
         self._wait(fault.delay_after)
         if fault.cut == "after":
-            _cut(request)
+            cut(request)
         if fault.cut == "within":
-            _send_half(request, response)
+            send_half(request, response)
         if fault.answer:
-            return _stand_in(fault.answer)
-        if fault.patch and response.is_json:
-            document = response.get_json() | fault.patch
-            kept = {name: value for name, value in document.items() if value is not None}
-            return _json(kept, response.status_code)
-        return response
+            return self._sent(request, fault, stand_in(fault.answer))
+        return self._sent(request, fault, patched(response, fault.patch))
 
-    def _carry_out(
-        self, request: Request, outcome: "_Outcome", arguments: Mapping[str, Any]
-    ) -> Response:
+    @staticmethod
+    def _sent(request: Request, fault: Fault, response: Response) -> Response:
+        if fault.continues is not None:
+            say_continue(request, fault)
+        return disguised(response, fault)
+
+    def _carry_out(self, request: Request, outcome: "_Outcome", arguments: Arguments) -> Response:
         try:
             user = self._authenticate(request)
-            outcome.user = user.email
-            return getattr(self, f"_do_{outcome.operation}")(user, request, **arguments)  # type: ignore[no-any-return]  # by name
         except ApiFailure as failure:
-            return _error(failure)
+            return self._seen(request, _error(failure))
+        outcome.user = user.email
+        return self._perform(user, request, outcome.operation, arguments)
+
+    def _perform(
+        self, user: User, request: Request, operation: str, arguments: Arguments
+    ) -> Response:
+        try:
+            response = getattr(self, f"_do_{operation}")(user, request, **arguments)
+        except ApiFailure as failure:
+            response = _error(failure)
+        return self._seen(request, response)
+
+    def _seen(self, request: Request, response: Response) -> Response:
+        for observe in self.observers:
+            observe(request, response)
+        return response
+
+    def _postpone(
+        self, fault: Fault, request: Request, outcome: "_Outcome", arguments: Arguments
+    ) -> None:
+        """Carry a request out later, by the right that its signature has now."""
+        try:
+            user = self._authenticate(request)
+        except ApiFailure:
+            return
+        outcome.user = user.email
+
+        def perform() -> None:
+            fault.released.wait(fault.late)
+            self._perform(user, request, outcome.operation, arguments)
+            fault.happened.set()
+
+        thread = threading.Thread(target=perform, daemon=True)
+        self._late.append(thread)
+        thread.start()
+
+    def settle(self) -> None:
+        """Return when everything has been carried out that is late."""
+        for thread in self._late:
+            thread.join()
 
     def _authenticate(self, request: Request) -> User:
         path, _, query = request.environ["REQUEST_URI"].encode("latin-1").partition(b"?")
@@ -254,32 +291,3 @@ def _json(document: Any, status: int = HTTPStatus.OK) -> Response:
 
 def _error(failure: ApiFailure) -> Response:
     return _json(failure.body, failure.status)
-
-
-def _stand_in(answer: Answer) -> Response:
-    response = Response(answer.body, status=answer.status, content_type=answer.content_type)
-    response.headers.update(answer.headers)
-    return response
-
-
-def _hold(fault: Fault) -> None:
-    fault.arrived.set()
-    fault.released.wait(_HOLD_SECONDS)
-
-
-def _cut(request: Request) -> None:
-    connection: socket.socket = request.environ[SOCKET]
-    with contextlib.suppress(OSError):  # the client may have gone first
-        connection.shutdown(socket.SHUT_RDWR)
-    raise CutConnectionError
-
-
-def _send_half(request: Request, response: Response) -> None:
-    body = response.get_data()
-    head = (
-        f"HTTP/1.1 {response.status}\r\nContent-Type: {response.content_type}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    connection: socket.socket = request.environ[SOCKET]
-    connection.sendall(head.encode() + body[: len(body) // 2])
-    _cut(request)

@@ -11,11 +11,14 @@ Paths below `/_simulator`, JSON in and out, no authentication: the server listen
     POST   /_simulator/faults                   a fault, see `crusoe_simulator.faults.Fault`
     DELETE /_simulator/faults                   ends all faults
     GET    /_simulator/faults/<id>/arrived      returns when a held request has arrived
+    GET    /_simulator/faults/<id>/happened     returns when a late request has been carried out
     POST   /_simulator/faults/<id>/release      lets it go on
     POST   /_simulator/clock                    {"advance_seconds": N} moves the time
     GET    /_simulator/dialects                 the dialects in force, and all there are
     PUT    /_simulator/dialects                 {"names": [NAME, …]} speaks these and no others
     POST   /_simulator/list-lag                 {"lists": N} hides new keys from N lists; -1: all
+    POST   /_simulator/list-flicker             {"lists": N} hides them from N more, once shown
+    POST   /_simulator/keys/<token ID>/hide     {"lists": N} hides one from N lists; -1: all
 """
 
 import json
@@ -23,6 +26,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import timedelta
 from http import HTTPStatus
+from threading import Event
 from typing import Any, Final
 
 import werkzeug.exceptions as http
@@ -45,16 +49,19 @@ _ROUTES: Final = Map(
         Rule("/keys", methods=["POST"], endpoint="add_key"),
         Rule("/keys/<key_uuid>", methods=["PATCH"], endpoint="change_key"),
         Rule("/keys/<key_uuid>", methods=["DELETE"], endpoint="remove_key"),
+        Rule("/keys/<key_uuid>/hide", methods=["POST"], endpoint="hide_key"),
         Rule("/requests", methods=["GET"], endpoint="list_requests"),
         Rule("/requests", methods=["DELETE"], endpoint="forget_requests"),
         Rule("/faults", methods=["POST"], endpoint="add_fault"),
         Rule("/faults", methods=["DELETE"], endpoint="clear_faults"),
         Rule("/faults/<fault_id>/arrived", methods=["GET"], endpoint="wait_arrived"),
+        Rule("/faults/<fault_id>/happened", methods=["GET"], endpoint="wait_happened"),
         Rule("/faults/<fault_id>/release", methods=["POST"], endpoint="release"),
         Rule("/clock", methods=["POST"], endpoint="move_clock"),
         Rule("/dialects", methods=["GET"], endpoint="list_dialects"),
         Rule("/dialects", methods=["PUT"], endpoint="set_dialects"),
         Rule("/list-lag", methods=["POST"], endpoint="set_list_lag"),
+        Rule("/list-flicker", methods=["POST"], endpoint="set_list_flicker"),
     ]
 )
 
@@ -113,12 +120,17 @@ class Control:
         self._api.faults.clear()
 
     def _wait_arrived(self, _body: Any, fault_id: str) -> Any:
-        fault = self._fault(fault_id)
+        return {"arrived": self._wait_for(fault_id, self._fault(fault_id).arrived)}
+
+    def _wait_happened(self, _body: Any, fault_id: str) -> Any:
+        return {"happened": self._wait_for(fault_id, self._fault(fault_id).happened)}
+
+    def _wait_for(self, fault_id: str, event: Event) -> bool:
         # In small steps, so that the end of all faults, as when the server stops, ends this too.
         for _ in range(_LONG_POLLS):
-            if fault.arrived.wait(_POLL_SECONDS) or not self._api.faults.find(fault_id):
+            if event.wait(_POLL_SECONDS) or not self._api.faults.find(fault_id):
                 break
-        return {"arrived": fault.arrived.is_set()}
+        return event.is_set()
 
     def _release(self, _body: Any, fault_id: str) -> None:
         self._fault(fault_id).release()
@@ -139,6 +151,12 @@ class Control:
         if not body["lists"]:
             self._api.cloud.show_all_keys()
         self._api.cloud.list_lag = int(body["lists"])
+
+    def _set_list_flicker(self, body: Any) -> None:
+        self._api.cloud.list_flicker = int(body["lists"])
+
+    def _hide_key(self, body: Any, key_uuid: str) -> None:
+        self._api.cloud.hide_key(key_uuid, int(body["lists"]))
 
     def _fault(self, fault_id: str) -> Fault:
         fault = self._api.faults.find(fault_id)

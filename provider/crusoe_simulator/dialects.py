@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
-from crusoe_simulator.state import NEVER
+from crusoe_simulator.creation import NEVER
 
 _LISTS: Final = frozenset({"list"})
 _CREATIONS: Final = frozenset({"create"})

@@ -12,8 +12,9 @@ from cheroot.wsgi import Gateway_10, Server
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from crusoe_simulator import control
-from crusoe_simulator.api import BASE_PATH, SOCKET, Api
+from crusoe_simulator.api import BASE_PATH, Api
 from crusoe_simulator.faults import Faults
+from crusoe_simulator.misbehaviour import SOCKET
 from crusoe_simulator.speech import Speech
 from crusoe_simulator.state import Clock, Cloud, ListScope
 
@@ -118,9 +119,10 @@ class Simulator:
             self._threads.append(thread)
 
     def stop(self) -> None:
-        """End, and let go whatever is held or delayed."""
+        """End, and let go whatever is held or delayed; what is late is carried out before."""
         self._ending.set()
         self.faults.clear()
+        self.api.settle()
         for server in self._servers:
             server.stop()
         for thread in self._threads:

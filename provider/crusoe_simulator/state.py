@@ -15,9 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from crusoe_simulator.creation import NEVER, creation_fields
 from crusoe_simulator.errors import BadRequest, Forbidden, NotFound
+from crusoe_simulator.visibility import Visibility
 
-NEVER: Final = "1970-01-01T00:00:00Z"
 _ID_ALPHABET: Final = string.ascii_uppercase + string.digits
 _ID_LENGTH: Final = 16
 
@@ -98,6 +99,7 @@ class Cloud:
 
     Attributes:
         list_lag: For how many lists a key that is created from now on is not shown; -1 for ever.
+        list_flicker: For how many lists such a key is missing again, after one that has shown it.
     """
 
     def __init__(
@@ -119,7 +121,8 @@ class Cloud:
         self._users: dict[str, User] = {}
         self._keys: dict[str, Key] = {}
         self.list_lag = 0
-        self._hidden: dict[str, int] = {}
+        self.list_flicker = 0
+        self._visibility = Visibility()
         if file is not None and file.exists():
             self._load(json.loads(file.read_text()))
 
@@ -196,7 +199,7 @@ class Cloud:
         if self.list_scope == "caller":
             keys = [key for key in keys if key.user_id == user.id]
         with self._lock:
-            keys = [key for key in keys if not self._lags(key)]
+            keys = [key for key in keys if self._visibility.shows(key.key_uuid)]
             self._shuffle.shuffle(keys)
         return keys
 
@@ -208,14 +211,16 @@ class Cloud:
             BadRequest: The body is not as documented, or the user has the most keys already.
         """
         self._check_access(user, organization_id)
-        alias, expire_at = _creation_fields(body)
+        alias, expire_at = creation_fields(body)
         with self._changing():
             own = [k for k in self.keys(user) if k.organization_id == organization_id]
             if len(own) >= self.key_limit:
                 raise BadRequest
             key = self._new_key(user, organization_id, alias, expire_at)
             self._keys[key.key_uuid] = key
-            self._hidden[key.key_uuid] = self.list_lag
+            self._visibility.plan(
+                key.key_uuid, hidden=self.list_lag, hidden_again=self.list_flicker
+            )
         return key
 
     def delete_key(self, user: User, organization_id: str, access_key_id: str) -> None:
@@ -263,22 +268,22 @@ class Cloud:
             self._keys[key_uuid] = key
         return key
 
+    def hide_key(self, key_uuid: str, lists: int) -> None:
+        """Leave a key that there is out of so many lists; -1: of all."""
+        with self._lock:
+            self._visibility.plan(self._keys[key_uuid].key_uuid, hidden=lists)
+
+    def show_all_keys(self) -> None:
+        """End lag and flicker: every key is listed from now on."""
+        with self._lock:
+            self.list_lag = self.list_flicker = 0
+            self._visibility.show_all()
+
     # -- Inside --------------------------------------------------------------------------------
 
     def _check_access(self, user: User, organization_id: str) -> None:
         if organization_id not in user.organizations or not user.may_manage_keys:
             raise Forbidden
-
-    def _lags(self, key: Key) -> bool:
-        lists = self._hidden.get(key.key_uuid, 0)
-        self._hidden[key.key_uuid] = max(lists - 1, -1) if lists else 0
-        return lists != 0
-
-    def show_all_keys(self) -> None:
-        """End the lag: every key is listed from now on."""
-        with self._lock:
-            self.list_lag = 0
-            self._hidden.clear()
 
     def _new_key(self, user: User, organization_id: str, alias: str, expire_at: str) -> Key:
         return Key(
@@ -323,24 +328,3 @@ class Cloud:
 
 def _random_id() -> str:
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
-
-
-def _creation_fields(body: Any) -> tuple[str, str]:
-    if not isinstance(body, dict):
-        raise BadRequest("the body must be a JSON object")
-    alias, expire_at = body.get("alias", ""), body.get("expire_at", "")
-    if not isinstance(alias, str) or not isinstance(expire_at, str):
-        raise BadRequest("alias and expire_at must be strings")
-    return alias, _normalised(expire_at) if expire_at else NEVER
-
-
-def _normalised(expire_at: str) -> str:
-    """Return an expiry as the server stores it: UTC, whole seconds."""
-    try:
-        moment = datetime.fromisoformat(expire_at)
-        in_utc = moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # the latter for a year that UTC moves out of range
-        raise BadRequest("expire_at is no RFC 3339 date and time") from None
-    if moment.tzinfo is None:
-        raise BadRequest("expire_at has no zone")
-    return in_utc.isoformat(timespec="seconds").replace("+00:00", "Z")
