@@ -1,6 +1,7 @@
 """The control interface: what a test can do to the simulator from another process.
 
-Paths below `/_simulator`, JSON in and out, no authentication: the server listens on loopback only.
+Paths below `/_simulator`, JSON in and out (Content-Type: application/json), no authentication: the
+server listens on loopback only, and answers no web page.
 
     GET    /_simulator/keys                     all keys, without their secrets
     POST   /_simulator/keys                     {"user": EMAIL, "alias": …} adds one past all rules
@@ -172,7 +173,11 @@ class Control:
 
 
 def _object(request: Request) -> dict[str, Any]:
-    body = json.loads(request.get_data() or b"{}")
+    content = request.get_data()
+    # What the form of a web page sends has another type.
+    if content and request.mimetype != "application/json":
+        raise http.UnsupportedMediaType("the body must be application/json")
+    body = json.loads(content or b"{}")
     if not isinstance(body, dict):
         raise TypeError("the body must be a JSON object")
     return body

@@ -14,6 +14,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from crusoe_simulator import control
 from crusoe_simulator.api import BASE_PATH, Api
 from crusoe_simulator.faults import Faults
+from crusoe_simulator.guard import Guard
 from crusoe_simulator.misbehaviour import SOCKET
 from crusoe_simulator.speech import Speech
 from crusoe_simulator.state import Clock, Cloud, ListScope
@@ -146,7 +147,7 @@ class Simulator:
 
 
 def _listening(port: int, application: Any) -> _Server:
-    server = _Server((_LOOPBACK, port), application, numthreads=_THREADS)
+    server = _Server((_LOOPBACK, port), Guard(application), numthreads=_THREADS)
     server.gateway = _Gateway
     server.shutdown_timeout = 1
     # How often the server looks whether it is to end.

@@ -68,7 +68,8 @@ def control(simulator: Simulator, method: str, path: str, body: Any = None) -> A
     url = urlsplit(simulator.control)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=30)
     try:
-        connection.request(method, url.path + path, json.dumps(body or {}))
+        headers = {"Content-Type": "application/json"}
+        connection.request(method, url.path + path, json.dumps(body or {}), headers)
         response = connection.getresponse()
         document = json.loads(response.read())
     finally:

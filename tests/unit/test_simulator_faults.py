@@ -266,7 +266,8 @@ def test_the_control_interface_says_no_to_a_mistake(
     """A misspelt fault that is taken, and never strikes, would make a test prove nothing."""
     url = urlsplit(crusoe.simulator.control)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=10)
-    connection.request(method, url.path + path, json.dumps(body))
+    headers = {"Content-Type": "application/json"}
+    connection.request(method, url.path + path, json.dumps(body), headers)
     response = connection.getresponse()
     document = json.loads(response.read())
     connection.close()
