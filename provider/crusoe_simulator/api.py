@@ -29,7 +29,7 @@ from crusoe_simulator.misbehaviour import (
 from crusoe_simulator.request_log import RecordedRequest, RequestLog
 from crusoe_simulator.signature import authenticate
 from crusoe_simulator.speech import Speech
-from crusoe_simulator.state import Cloud, Key, User
+from crusoe_simulator.state import Cloud, Key, Project, User
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ Arguments = Mapping[str, Any]
 _ROUTES: Final = Map(
     [
         Rule("/v1/organizations/entities", methods=["GET"], endpoint="organizations"),
+        Rule("/v1/organizations/projects", methods=["GET"], endpoint="projects"),
+        Rule("/v1/organizations/projects/<project>", methods=["GET"], endpoint="project"),
         Rule("/v1/users/identities", methods=["GET"], endpoint="identity"),
         Rule("/v1/organizations/<org>/storage/s3/keys", methods=["GET"], endpoint="list"),
         Rule("/v1/organizations/<org>/storage/s3/keys", methods=["POST"], endpoint="create"),
@@ -223,6 +225,21 @@ class Api:
         identity = {"id": user.id, "email": user.email, "name": user.email, "role": "Member"}
         return _json({"identity": identity})
 
+    def _do_projects(self, user: User, request: Request) -> Response:
+        organization, name = request.args.get("org_id"), request.args.get("project_name")
+        items = [
+            _described(project)
+            for project in self.cloud.projects_of(user)
+            if organization in {None, project.organization_id} and name in {None, project.name}
+        ]
+        return _json({"items": items})
+
+    def _do_project(self, user: User, _request: Request, project: str) -> Response:
+        for known in self.cloud.projects_of(user):
+            if known.id == project:
+                return _json(_described(known))
+        raise NotFound
+
     def _do_list(self, user: User, _request: Request, org: str) -> Response:
         return _json({"items": [_listed(key) for key in self.cloud.list_keys(user, org)]})
 
@@ -271,6 +288,17 @@ class _Outcome:
     operation: str = "?"
     status: int | None = None
     user: str | None = None
+
+
+def _described(project: Project) -> dict[str, Any]:
+    kinds = ("instances", "disks", "snapshots", "images", "vpc_networks")
+    return {
+        "id": project.id,
+        "name": project.name,
+        "organization_id": project.organization_id,
+        "relation": "owner",
+        "resources": {kind: {"count": 0} for kind in kinds},
+    }
 
 
 def _listed(key: Key) -> dict[str, str]:

@@ -1,11 +1,9 @@
 """What the simulated Crusoe Cloud knows: organizations, users, keys, and the time."""
 
 import json
-import os
 import random
 import secrets
 import string
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +15,7 @@ from typing import Any, Final, Literal
 
 from crusoe_simulator.creation import NEVER, creation_fields
 from crusoe_simulator.errors import BadRequest, Forbidden, NotFound
+from crusoe_simulator.private_file import replace_file
 from crusoe_simulator.visibility import Visibility
 
 _ID_ALPHABET: Final = string.ascii_uppercase + string.digits
@@ -31,6 +30,20 @@ class Organization:
 
     id: str
     name: str
+
+    @property
+    def project(self) -> "Project":
+        """The one project that it has; its ID follows from that of the organization."""
+        return Project(str(uuid.uuid5(uuid.NAMESPACE_OID, self.id)), "default", self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project. Keys belong to none; it is there for clients that ask for theirs first."""
+
+    id: str
+    name: str
+    organization_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +200,10 @@ class Cloud:
         with self._lock:
             return [o for o in self._organizations.values() if o.id in user.organizations]
 
+    def projects_of(self, user: User) -> list[Project]:
+        """Return the projects of a user: one for each organization."""
+        return [organization.project for organization in self.organizations_of(user)]
+
     def list_keys(self, user: User, organization_id: str) -> list[Key]:
         """Return the keys that the user is shown, in no particular order.
 
@@ -310,11 +327,7 @@ class Cloud:
             "users": [asdict(u) for u in self._users.values()],
             "keys": [asdict(k) for k in self._keys.values()],
         }
-        # A new file that takes the old one's place: never half of one, and private from the start.
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        with os.fdopen(handle, "w") as stream:
-            json.dump(document, stream, indent=1)
-        Path(name).replace(file)
+        replace_file(file, json.dumps(document, indent=1))
 
     def _load(self, document: dict[str, Any]) -> None:
         for fields in document["organizations"]:
