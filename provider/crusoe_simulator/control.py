@@ -4,7 +4,8 @@ Paths below `/_simulator`, JSON in and out (Content-Type: application/json), no 
 server listens on loopback only, and answers no web page.
 
     GET    /_simulator/keys                     all keys, without their secrets
-    POST   /_simulator/keys                     {"user": EMAIL, "alias": …} adds one past all rules
+    POST   /_simulator/keys                     {"user": EMAIL, "alias": …} adds one past all rules;
+                                                the answer holds its secret
     PATCH  /_simulator/keys/<token ID>          {"status": "disabled", …} changes one
     DELETE /_simulator/keys/<token ID>          removes one
     GET    /_simulator/requests                 the requests so far
@@ -98,7 +99,8 @@ class Control:
 
     def _add_key(self, body: Any) -> Any:
         user = self._user(body.pop("user", None))
-        return _public(self._api.cloud.add_key(user, **body))
+        key = self._api.cloud.add_key(user, **body)
+        return _public(key) | {"secret_key": key.secret_key}
 
     def _change_key(self, body: Any, key_uuid: str) -> Any:
         return _public(self._api.cloud.change_key(key_uuid, **body))

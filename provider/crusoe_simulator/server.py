@@ -85,8 +85,10 @@ class Simulator:
         self.api = Api(self.cloud, self.faults, latency=latency, wait=wait)
         self.speak(*dialects)
         application = DispatcherMiddleware(self.api, {control.PREFIX: control.Control(self.api)})
+        # Before anything listens: should it not be installed, no thread is left behind.
+        s3_application = _s3(self.cloud) if s3 else None
         self._server = _listening(port, application)
-        self._s3_server = _listening(0, _s3(self.cloud)) if s3 else None
+        self._s3_server = _listening(0, s3_application) if s3_application else None
         self._threads: list[threading.Thread] = []
 
     @property

@@ -78,18 +78,59 @@ def test_it_listens_on_loopback_only() -> None:
     ]
 
 
-def test_it_prints_exports_for_a_shell() -> None:
-    with running("--print-exports") as process:
-        assignments = [shlex.split(first_line(process)) for _ in range(3)]
+def exports(process: "subprocess.Popen[str]", number: int) -> dict[str, str]:
+    """Return what so many lines for a shell set."""
+    lines = [shlex.split(first_line(process)) for _ in range(number)]
+    assert [words[0] for words in lines] == ["export"] * number
+    return dict(words[1].split("=", 1) for words in lines)
 
-    assert [words[0] for words in assignments] == ["export"] * 3
-    exports = dict(words[1].split("=", 1) for words in assignments)
-    assert set(exports) == {
+
+def test_it_prints_exports_for_a_shell() -> None:
+    """With all that Terraform, an S3 client and the commands for keys need."""
+    with running("--print-exports", "--s3") as process:
+        values = exports(process, 6)
+
+    assert list(values) == [
         "CRUSOE_API_ENDPOINT",
         "CRUSOE_ACCESS_KEY_ID",
         "CRUSOE_SECRET_KEY",
-    }
-    assert exports["CRUSOE_API_ENDPOINT"].startswith("http://127.0.0.1:")
+        "CRUSOE_SIMULATOR_CONTROL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_REGION",
+    ]
+    urls = [value for name, value in values.items() if name.endswith(("ENDPOINT", "CONTROL", "S3"))]
+    assert [urlsplit(url).hostname for url in urls] == ["127.0.0.1"] * 3
+
+
+def test_without_s3_there_are_no_exports_for_it() -> None:
+    with running("--print-exports") as process:
+        values = exports(process, 4)
+
+        process.terminate()
+
+        assert first_line(process) == ""
+    assert "CRUSOE_SIMULATOR_CONTROL" in values
+
+
+@pytest.mark.parametrize("missing", ["cheroot", "werkzeug", "moto"])
+def test_without_the_extra_it_says_what_to_install(missing: str) -> None:
+    """In one line. What is missing may be needed for `--s3` only."""
+    program = (
+        f"import runpy, sys; sys.modules[{missing!r}] = None; "
+        "sys.argv[1:] = ['--s3']; runpy.run_module('crusoe_simulator', run_name='__main__')"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PROMPTLY,
+    )
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert "pip install 'terraform-provider-crusoe[simulator]'" in line
 
 
 def test_it_explains_itself() -> None:
