@@ -1,13 +1,11 @@
-"""The HTTP interface of the simulated API: routing, signatures, faults, the log."""
+"""The HTTP interface of the simulated API: routing, signatures, dialects, faults, the log."""
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -15,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from crusoe_simulator.errors import ApiFailure, BadRequest, NotFound
+from crusoe_simulator.errors import ApiFailure, NotFound
 from crusoe_simulator.faults import Fault, Faults
 from crusoe_simulator.misbehaviour import (
     cut,
@@ -26,10 +24,11 @@ from crusoe_simulator.misbehaviour import (
     send_half,
     stand_in,
 )
+from crusoe_simulator.operations import Operations, as_json
 from crusoe_simulator.request_log import RecordedRequest, RequestLog
 from crusoe_simulator.signature import authenticate
 from crusoe_simulator.speech import Speech
-from crusoe_simulator.state import Cloud, Key, Project, User
+from crusoe_simulator.state import Cloud, User
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +87,7 @@ class Api:
         self._wait = wait
         self.requests = RequestLog()
         self.speech = Speech()
+        self._operations = Operations(cloud, self._understand)
         self._late: list[threading.Thread] = []
         self.observers: list[Observer] = []
 
@@ -153,11 +153,15 @@ class Api:
         outcome.user = user.email
         return self._perform(user, request, outcome.operation, arguments)
 
+    def _understand(self, body: Any) -> Any:
+        # By the speech of this moment, which may not be that of the start.
+        return self.speech.understand(body)
+
     def _perform(
         self, user: User, request: Request, operation: str, arguments: Arguments
     ) -> Response:
         try:
-            response = getattr(self, f"_do_{operation}")(user, request, **arguments)
+            response = getattr(self._operations, operation)(user, request, **arguments)
         except ApiFailure as failure:
             response = _error(failure)
         return self._seen(request, response)
@@ -204,63 +208,6 @@ class Api:
             find_user=self.cloud.user_by_access_key_id,
         )
 
-    # -- Operations ----------------------------------------------------------------------------
-
-    def _do_organizations(self, user: User, _request: Request) -> Response:
-        items = [
-            {
-                "id": organization.id,
-                "name": organization.name,
-                "relation": "member",
-                "billing": {},
-                "features": {},
-                "state": "active",
-                "state_reason": "",
-            }
-            for organization in self.cloud.organizations_of(user)
-        ]
-        return _json({"items": items})
-
-    def _do_identity(self, user: User, _request: Request) -> Response:
-        identity = {"id": user.id, "email": user.email, "name": user.email, "role": "Member"}
-        return _json({"identity": identity})
-
-    def _do_projects(self, user: User, request: Request) -> Response:
-        organization, name = request.args.get("org_id"), request.args.get("project_name")
-        items = [
-            _described(project)
-            for project in self.cloud.projects_of(user)
-            if organization in {None, project.organization_id} and name in {None, project.name}
-        ]
-        return _json({"items": items})
-
-    def _do_project(self, user: User, _request: Request, project: str) -> Response:
-        for known in self.cloud.projects_of(user):
-            if known.id == project:
-                return _json(_described(known))
-        raise NotFound
-
-    def _do_list(self, user: User, _request: Request, org: str) -> Response:
-        return _json({"items": [_listed(key) for key in self.cloud.list_keys(user, org)]})
-
-    def _do_create(self, user: User, request: Request, org: str) -> Response:
-        try:
-            body = json.loads(request.get_data())
-        except ValueError:
-            raise BadRequest("the body is no JSON") from None
-        key = self.cloud.create_key(user, org, self.speech.understand(body))
-        return _json(
-            {
-                "access_key_id": key.access_key_id,
-                "secret_key": key.secret_key,
-                "expire_at": key.expire_at,
-            }
-        )
-
-    def _do_delete(self, user: User, _request: Request, org: str, key: str) -> Response:
-        self.cloud.delete_key(user, org, key)
-        return Response(status=HTTPStatus.NO_CONTENT)
-
     def _record(self, request: Request, outcome: "_Outcome", started: float) -> None:
         finished = time.monotonic()
         entry = RecordedRequest(
@@ -290,32 +237,5 @@ class _Outcome:
     user: str | None = None
 
 
-def _described(project: Project) -> dict[str, Any]:
-    kinds = ("instances", "disks", "snapshots", "images", "vpc_networks")
-    return {
-        "id": project.id,
-        "name": project.name,
-        "organization_id": project.organization_id,
-        "relation": "owner",
-        "resources": {kind: {"count": 0} for kind in kinds},
-    }
-
-
-def _listed(key: Key) -> dict[str, str]:
-    return {
-        "key_uuid": key.key_uuid,
-        "user_id": key.user_id,
-        "access_key_id": key.access_key_id,
-        "status": key.status,
-        "created_at": key.created_at,
-        "alias": key.alias,
-        "expire_at": key.expire_at,
-    }
-
-
-def _json(document: Any, status: int = HTTPStatus.OK) -> Response:
-    return Response(json.dumps(document), status=status, content_type="application/json")
-
-
 def _error(failure: ApiFailure) -> Response:
-    return _json(failure.body, failure.status)
+    return as_json(failure.body, failure.status)
