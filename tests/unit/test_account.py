@@ -10,6 +10,7 @@ import pytest
 
 from crusoe_provider.api import errors
 from crusoe_provider.api.account import Account
+from crusoe_provider.api.deletion import Deletion
 from support.api_fixtures import KEY, FakeApi, answer
 
 ORG = "org"
@@ -208,7 +209,7 @@ def test_a_write_makes_the_next_list_fresh(api: FakeApi, account: Account, write
     if write == "create":
         assert account.create_key(ORG, alias=None, expire_at=None).access_key_id == "CKIA1"
     else:
-        assert account.delete_key(ORG, "CKIA1")
+        assert account.delete_key(ORG, "CKIA1") is Deletion.DELETED
     account.keys(ORG)
 
     assert [r.method for r in api.requests].count("GET") == 2

@@ -1,6 +1,7 @@
 """The client on real connections: proxies, and what the libraries below it write down."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ import pytest
 
 from crusoe_provider.api import errors
 from crusoe_provider.api.client import CrusoeClient
+from crusoe_provider.api.endpoint import Endpoint
+from crusoe_provider.api.proxies import proxy_for
 from crusoe_provider.api.settings import Settings
 from support.api_fixtures import SECRET
 
@@ -73,7 +76,8 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def client(endpoint: str) -> CrusoeClient:
     settings = Settings(
-        endpoint=endpoint,
+        endpoint=Endpoint.parse(endpoint),
+        proxy=proxy_for(Endpoint.parse(endpoint), os.environ),
         access_key_id="CKIDTEST",
         secret_key=SECRET,
         credentials_source="the tests",
@@ -90,7 +94,7 @@ def test_a_server_on_this_machine_is_reached_without_a_proxy(
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     crusoe = client(f"http://{server.address}/v1")
 
-    assert crusoe.list_keys("o") == []
+    assert crusoe.list_keys("o") == ()
 
     assert [line for line, _ in server.requests] == [
         "GET /v1/organizations/o/storage/s3/keys HTTP/1.1"

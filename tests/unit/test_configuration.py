@@ -82,7 +82,7 @@ def test_a_profile_in_the_block_beats_credentials_in_the_environment(home: Path)
 
     found = settings(environ, home, profile="work")
 
-    assert (found.access_key_id, found.endpoint) == ("WORK", "https://work.example/v1")
+    assert (found.access_key_id, found.endpoint.url) == ("WORK", "https://work.example/v1")
 
 
 def test_a_pair_is_never_mixed_from_two_sources(home: Path) -> None:
@@ -160,9 +160,12 @@ def test_endpoints_have_the_documented_order(
         environ["CRUSOE_PROFILE"] = "p"
     order = [block, file if named else None, variable, file, ENDPOINT]
 
+    if block is not None:
+        environ["CRUSOE_ALLOW_ENDPOINT"] = block
+
     found = settings(environ, home, api_endpoint=block, profile="p" if named else None)
 
-    assert found.endpoint == next(endpoint for endpoint in order if endpoint)
+    assert found.endpoint.url == next(endpoint for endpoint in order if endpoint)
 
 
 def test_the_organization_comes_from_the_block_or_the_environment() -> None:
@@ -195,7 +198,7 @@ def test_empty_variables_count_as_unset(home: Path) -> None:
     "legacy", ["https://api.crusoecloud.com/v1alpha5", "https://api.crusoecloud.com/v1/"]
 )
 def test_endpoints_of_the_past_are_mapped(legacy: str) -> None:
-    assert settings(api_endpoint=legacy).endpoint == ENDPOINT
+    assert settings(api_endpoint=legacy, **PAIR).endpoint.url == ENDPOINT
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ def test_endpoints_of_the_past_are_mapped(legacy: str) -> None:
     ["http://127.0.0.1:8080/v1", "http://localhost:1", "http://[::1]:1/v1", "https://any.example"],
 )
 def test_plain_http_is_for_this_machine_only(endpoint: str) -> None:
-    assert settings(api_endpoint=endpoint).endpoint == endpoint
+    assert settings(api_endpoint=endpoint, **PAIR).endpoint.url == endpoint
     assert block_problems(ProviderBlock(api_endpoint=endpoint)) == []
 
 

@@ -6,20 +6,30 @@ source. The file, the variables and their order are those of Crusoe's own tools,
 differences on purpose: a profile named in the block beats the environment, so that credentials of
 another account are never used silently; an ID and a secret from two sources never mix; what is
 broken or unknown is an error.
+
+Credentials belong to the endpoint of their source. A signature covers neither the host nor the
+body, so whoever is given a signed POST can make keys with it for minutes; a module's own provider
+block must not send the operator's credentials wherever it likes. A block that names another
+endpoint brings credentials along, or the operator allows the endpoint in the environment.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from crusoe_provider.api.config_file import BrokenConfigFileError, ConfigFile, read_config_file
+from crusoe_provider.api.endpoint import Endpoint, EndpointError
+from crusoe_provider.api.proxies import ProxyServer, UnusableVariableError, proxy_for
 from crusoe_provider.api.settings import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_REQUEST_TIMEOUT,
     ENDPOINT,
     Settings,
 )
+from crusoe_provider.api.text import shell_word
+from crusoe_provider.api.tls import Authorities
 from crusoe_provider.provider.problems import ConfigurationError, Problem
 from crusoe_provider.provider.provider_block import (
     ID_VARIABLE,
@@ -30,6 +40,7 @@ from crusoe_provider.provider.provider_block import (
     endpoint_problems,
     secret_problem,
 )
+from crusoe_provider.provider.validators import organization_id_problem
 from crusoe_provider.tokens.durations import parse_duration
 
 # Names that the API had before; Crusoe's own tools map these as well.
@@ -37,6 +48,29 @@ _LEGACY_ENDPOINTS: Final = frozenset(
     {"https://api.crusoecloud.com/v1alpha5", "https://api.crusoecloud.com/v1"}
 )
 _UNKNOWN_PROFILE: Final = "Unknown profile"
+# Kinds of sources of credentials.
+_BLOCK: Final = "block"
+_ENVIRONMENT: Final = "environment"
+_PROFILE: Final = "profile"
+_ENDPOINT_VARIABLE: Final = "CRUSOE_API_ENDPOINT"
+_ORGANIZATION_VARIABLE: Final = "CRUSOE_ORGANIZATION_ID"
+ALLOWED_ENDPOINTS_VARIABLE: Final = "CRUSOE_ALLOW_ENDPOINT"
+"""Variable in which an operator names endpoints that provider blocks may send credentials to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the settings are, and what is to be said of them.
+
+    Attributes:
+        settings: The settings that apply.
+        warnings: What works, and should not stay as it is.
+        secrets: Every secret that was read, in use or not, for those who keep logs clean.
+    """
+
+    settings: Settings
+    warnings: tuple[Problem, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +94,14 @@ class _Credentials:
     access_key_id: str
     secret_key: str = field(repr=False)
     source: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
     """A place where credentials may be: its name, the names of the two, and what it holds."""
 
+    kind: str
     name: str
     names: tuple[str, str]
     values: Mapping[str, str] = field(repr=False)
@@ -77,7 +113,12 @@ class _Source:
 
 
 def resolve(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | None) -> Settings:
-    """Return the settings that apply.
+    """Return the settings that apply; see `settle`."""
+    return settle(block, environ=environ, home=home).settings
+
+
+def settle(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | None) -> Configuration:
+    """Return the settings that apply, and what is to be said of them.
 
     Args:
         block: The provider block.
@@ -98,22 +139,42 @@ def resolve(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | No
         raise ConfigurationError(problems) from None
     profile = _profile(block, variables, file, problems)
     credentials = _credentials(block, variables, profile, problems)
-    endpoint = _endpoint(block, variables, profile.settings)
-    if not block.api_endpoint:
-        problems += endpoint_problems(endpoint, None)
-    if problems or credentials is None:
+    endpoint = _endpoint(block, variables, profile.settings, problems)
+    organization_id = _organization_id(block, variables, problems)
+    proxy: ProxyServer | None = None
+    authorities: Authorities | None = None
+    if endpoint is not None:
+        if credentials is not None:
+            problems += _trust_problems(block, variables, profile.settings, credentials, endpoint)
+        try:
+            proxy = proxy_for(endpoint, environ)
+            authorities = Authorities.of(environ)
+        except UnusableVariableError as error:
+            problems.append(_unusable(error))
+    if problems or credentials is None or endpoint is None:
         raise ConfigurationError(problems)
-    return Settings(
+    settings = Settings(
         endpoint=endpoint,
         access_key_id=credentials.access_key_id,
         secret_key=credentials.secret_key,
         credentials_source=credentials.source,
-        organization_id=(block.organization_id or "").strip()
-        or variables.get("CRUSOE_ORGANIZATION_ID"),
+        organization_id=organization_id,
         request_timeout=parse_duration(block.request_timeout)
         if block.request_timeout
         else DEFAULT_REQUEST_TIMEOUT,
         max_retries=DEFAULT_MAX_RETRIES if block.max_retries is None else int(block.max_retries),
+        proxy=proxy,
+        authorities=authorities,
+    )
+    proxy_password = proxy.user[1] if proxy and proxy.user else None
+    secrets = (
+        *(credentials.secret_key, block.secret_key, variables.get(SECRET_VARIABLE)),
+        *(*file.secrets, proxy_password),
+    )
+    return Configuration(
+        settings,
+        warnings=tuple(_file_warnings(file)),
+        secrets=tuple(dict.fromkeys(secret for secret in secrets if secret)),
     )
 
 
@@ -157,11 +218,12 @@ def _credentials(
         return _block_credentials(block)
     sources = [
         _Source(
+            _ENVIRONMENT,
             f"the environment variables {ID_VARIABLE} and {SECRET_VARIABLE}",
             (ID_VARIABLE, SECRET_VARIABLE),
             variables,
         ),
-        _Source(str(profile), ("access_key_id", "secret_key"), profile.settings),
+        _Source(_PROFILE, str(profile), ("access_key_id", "secret_key"), profile.settings),
     ]
     if block.profile:
         # Named in the block, it is this profile or nothing.
@@ -174,7 +236,7 @@ def _credentials(
                     secret_problem(secret_key, f"The secret from {source.name}", None),
                 )
                 problems += filter(None, found)
-                return _Credentials(access_key_id, secret_key, source.name)
+                return _Credentials(access_key_id, secret_key, source.name, source.kind)
             case (None, None):
                 continue
         problems.append(_half_a_pair(source))
@@ -197,7 +259,8 @@ def _credentials(
 def _block_credentials(block: ProviderBlock) -> _Credentials | None:
     if block.access_key_id is None or block.secret_key is None:
         return None  # half a pair, which `block_problems` reports
-    return _Credentials(block.access_key_id.strip(), block.secret_key.strip(), "the provider block")
+    access_key_id, secret_key = block.access_key_id.strip(), block.secret_key.strip()
+    return _Credentials(access_key_id, secret_key, "the provider block", _BLOCK)
 
 
 def _half_a_pair(source: _Source) -> Problem:
@@ -232,16 +295,116 @@ def _missing_credentials(profile: _Profile) -> Problem:
 
 
 def _endpoint(
+    block: ProviderBlock,
+    variables: Mapping[str, str],
+    profile: Mapping[str, str],
+    problems: list[Problem],
+) -> Endpoint | None:
+    """Return the endpoint; `None` if it cannot be used, which is reported."""
+    text = _own_text(block.api_endpoint) or _endpoint_without_block(block, variables, profile)
+    try:
+        return _parsed(text)
+    except EndpointError:
+        if not _own_text(block.api_endpoint):  # else `block_problems` has said so
+            problems += endpoint_problems(text, None)
+        return None
+
+
+def _endpoint_without_block(
     block: ProviderBlock, variables: Mapping[str, str], profile: Mapping[str, str]
 ) -> str:
+    """Return the endpoint that applies where the block names none."""
     # Credentials of a profile that the block names belong to that profile's endpoint.
-    named = profile.get("api_endpoint") if block.profile else None
-    candidates = (
-        block.api_endpoint,
-        named,
-        variables.get("CRUSOE_API_ENDPOINT"),
-        profile.get("api_endpoint"),
+    named = profile.get("api_endpoint") if _own_text(block.profile) else None
+    return (
+        named or variables.get(_ENDPOINT_VARIABLE) or profile.get("api_endpoint") or ENDPOINT
+    ).strip()
+
+
+def _parsed(text: str) -> Endpoint:
+    endpoint = Endpoint.parse(text)
+    return Endpoint.parse(ENDPOINT) if endpoint.url in _LEGACY_ENDPOINTS else endpoint
+
+
+def _own_text(value: str | None) -> str:
+    return (value or "").strip()
+
+
+def _trust_problems(
+    block: ProviderBlock,
+    variables: Mapping[str, str],
+    profile: Mapping[str, str],
+    credentials: _Credentials,
+    endpoint: Endpoint,
+) -> Iterator[Problem]:
+    """Yield a problem if the block sends credentials that are not its own to somebody else."""
+    if not _own_text(block.api_endpoint) or endpoint.is_loopback:
+        return
+    if credentials.kind == _BLOCK:
+        return
+    own = profile.get("api_endpoint") or ENDPOINT
+    if credentials.kind == _ENVIRONMENT:
+        own = variables.get(_ENDPOINT_VARIABLE) or ENDPOINT
+    texts = [own]
+    if not _own_text(block.profile):
+        texts.append(_endpoint_without_block(block, variables, profile))
+    texts += variables.get(ALLOWED_ENDPOINTS_VARIABLE, "").replace(",", " ").split()
+    if endpoint.origin in set(_origins(texts)):
+        return
+    move = (
+        "add api_endpoint to that profile"
+        if credentials.kind == _PROFILE
+        else f"set {_ENDPOINT_VARIABLE} beside them"
     )
-    endpoint = next((c.strip() for c in candidates if c and c.strip()), ENDPOINT)
-    endpoint = endpoint.rstrip("/")
-    return ENDPOINT if endpoint in _LEGACY_ENDPOINTS else endpoint
+    yield Problem(
+        "Credentials of another endpoint",
+        f"The provider block sends requests to {endpoint.origin}, signed with credentials that it "
+        f"does not bring along: those from {credentials.source}, which belong to another endpoint. "
+        "Whoever gets a signed request could create keys with it.\n\n"
+        f"If you trust that endpoint with these credentials, {move}, or set "
+        f"{ALLOWED_ENDPOINTS_VARIABLE}={endpoint.origin} in the environment. Otherwise remove "
+        "api_endpoint from the provider block, or set access_key_id and secret_key there, of a key "
+        "that is made for that endpoint.",
+        "api_endpoint",
+    )
+
+
+def _origins(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        with contextlib.suppress(EndpointError):
+            yield _parsed(text).origin
+
+
+def _organization_id(
+    block: ProviderBlock, variables: Mapping[str, str], problems: list[Problem]
+) -> str | None:
+    if own := _own_text(block.organization_id):
+        return own
+    organization_id = variables.get(_ORGANIZATION_VARIABLE)
+    if organization_id and (problem := organization_id_problem(organization_id)):
+        problems.append(
+            Problem(
+                "Invalid organization ID",
+                f"{problem} It comes from {_ORGANIZATION_VARIABLE}.\n\nCorrect the variable, or "
+                "remove it.",
+            )
+        )
+    return organization_id
+
+
+def _unusable(error: UnusableVariableError) -> Problem:
+    return Problem(
+        "Unusable proxy or TLS setting",
+        f"{error} The variable is one of the environment in which Terraform runs, and says how to "
+        "reach the Crusoe API.\n\n"
+        f"Correct {error.variable}, or remove it.",
+    )
+
+
+def _file_warnings(file: ConfigFile) -> Iterator[Problem]:
+    if file.exposed:
+        yield Problem(
+            "Configuration file can be read by others",
+            f"{file.path} holds a secret key, and its mode lets other users of this machine read "
+            f"it.\n\nRun: chmod 600 {shell_word(str(file.path))}",
+        )

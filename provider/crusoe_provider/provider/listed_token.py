@@ -41,4 +41,4 @@ def listed_token(key: "StorageKey", now: datetime) -> dict[str, Any]:
 
 def in_order(keys: "Iterable[StorageKey]") -> "list[StorageKey]":
     """Return `keys` oldest first; the API promises no order."""
-    return sorted(keys, key=lambda key: (key.created_at, key.key_uuid))
+    return sorted(keys, key=lambda key: (key.created_at or "", key.access_key_id))

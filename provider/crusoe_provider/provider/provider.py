@@ -235,7 +235,7 @@ class CrusoeProvider(Provider):
             return
         self.credentials = settings.credentials_source
         self.terraform = self.terraform.with_label(
-            settings.endpoint, settings.access_key_id, settings.organization_id
+            settings.endpoint.url, settings.access_key_id, settings.organization_id
         )
         self.account = _new_account(settings, self._stop, self.now)
 

@@ -9,6 +9,7 @@ from tf.schema import Attribute, Block, Schema
 from tf.types import Bool, Map, String, Unknown
 from tf.utils import Diagnostics
 
+from crusoe_provider.api.deletion import Deletion
 from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.provider.diagnostics import add_api_error
 from crusoe_provider.provider.lost_answer import settle as settle_lost_answer
@@ -310,8 +311,9 @@ class StorageTokenResource(Resource):
         summary = "Storage token not deleted"
         try:
             organization_id = current[ORGANIZATION_ID] or account.organization_id()
-            deleted = account.delete_key(organization_id, current["access_key_id"])
-            if not deleted and refresh.belongs_to_somebody_else(account, current):
+            deletion = account.delete_key(organization_id, current["access_key_id"])
+            gone = deletion is Deletion.ALREADY_GONE
+            if gone and refresh.belongs_to_somebody_else(account, current):
                 refresh.add_foreign(summary, account, current)
                 return
         except CrusoeError as error:
@@ -333,7 +335,7 @@ class StorageTokenResource(Resource):
             self._add_error(ctx.diagnostics, "Storage token not imported", error)
             return None
         key = next((k for k in keys if wanted in {k.key_uuid, k.access_key_id}), None)
-        mine = sorted((k for k in keys if k.user_id == caller.id), key=lambda k: k.created_at)
+        mine = sorted((k for k in keys if k.user_id == caller.id), key=lambda k: k.created_at or "")
         if key is None or key not in mine:
             add_not_importable(ctx.diagnostics, wanted, key, mine, caller)
             return None

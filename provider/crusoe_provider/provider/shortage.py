@@ -95,4 +95,5 @@ def _entry(shortage: Shortage, key: "StorageKey") -> str:
 def _importable(shortage: Shortage) -> str:
     """Return the token ID of the first token that this state does not have, or of any."""
     others = [key for key in shortage.keys if key.access_key_id not in shortage.ours]
-    return (others or list(shortage.keys))[0].key_uuid
+    key = (others or list(shortage.keys))[0]
+    return key.key_uuid or key.access_key_id

@@ -336,7 +336,7 @@ class KeySlots:
         self._account.expect_identity()
         keys = self._account.keys(self._organization_id, fresh=fresh)
         caller = self._account.identity().id
-        mine = sorted((k for k in keys if k.user_id == caller), key=lambda k: k.created_at)
+        mine = sorted((k for k in keys if k.user_id == caller), key=lambda k: k.created_at or "")
         with self._lock:
             self._keys = tuple(mine)
             self._listed_at = now
