@@ -23,11 +23,10 @@ def printable(text: str, longest: int = LONGEST) -> str:
         text: Anything; it is cut first, so that cleaning takes a bounded time.
         longest: How many characters are kept; an ellipsis says that there were more.
     """
-    cut = text[: longest + 1]
-    line = re.sub(r"\s+", " ", cut).strip()
+    line = re.sub(r"\s", " ", text[: longest + 1])
     line = "".join(c for c in line if unicodedata.category(c) not in _HIDDEN)
-    line = _COMMAND.sub(r"\1 ", line)
-    return line if len(text) <= longest else f"{line[:longest]}…"
+    line = _COMMAND.sub(r"\1 ", re.sub(" +", " ", line).strip())
+    return line if max(len(text), len(line)) <= longest else f"{line[:longest]}…"
 
 
 def is_plain(text: str) -> bool:
