@@ -74,7 +74,8 @@ def decode(answer: Answer, read: Callable[[bytes], Document]) -> Document:
             something half understood taken for an answer.
     """
     if answer.status != httpx.codes.OK or answer.media_type != _JSON:
-        raise unusable(answer, f"it is {answer.description} with status {answer.status}, no JSON")
+        got = f"{answer.description} with status {answer.status}"
+        raise unusable(answer, f"it is {got} instead of JSON with status 200")
     return _read(answer, read)
 
 
