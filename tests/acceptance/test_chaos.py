@@ -12,7 +12,7 @@ from typing import Any, Final
 import psutil
 import pytest
 
-from crusoe_provider.provider.token_import import SECRET_VARIABLE
+from crusoe_provider.provider.diagnostics import SECRET_VARIABLE
 from crusoe_simulator.faults import Answer, Fault
 from support.simulator_fixtures import Crusoe
 from support.terraform import Workspace

@@ -100,7 +100,7 @@ def test_absence_proves_nothing_with_the_credentials_of_somebody_else(
     assert crusoe.user.id in error.detail
     assert "ops@acme.example" in error.detail
     assert "CRUSOE_ACCESS_KEY_ID" in error.detail
-    destroyed.failed_with("Storage token not deleted")
+    destroyed.failed_with("Storage token belongs to another user")
     assert len(cloud.keys()) == 1
     assert (before or {})["resources"] == (applied.state() or {})["resources"]
 

@@ -25,6 +25,7 @@ from crusoe_provider.providerserver.resource import (
     State,
 )
 from crusoe_provider.providerserver.serve import serve
+from crusoe_provider.providerserver.terraform import Terraform
 
 
 def arguments(kind: TfType, *names: str) -> list[Attribute]:
@@ -172,8 +173,8 @@ def executable(folder: Path, source: str) -> Path:
     return file
 
 
-def new_provider(stop: threading.Event) -> StandIn:
-    del stop
+def new_provider(stop: threading.Event, terraform: Terraform) -> StandIn:
+    del stop, terraform
     return StandIn(sys.argv[1])
 
 

@@ -193,4 +193,4 @@ class Things(iface.DataSource):
 
 
 if __name__ == "__main__":
-    serve(lambda stop: ToyProvider(stop, Path(sys.argv[1])))
+    serve(lambda stop, _terraform: ToyProvider(stop, Path(sys.argv[1])))

@@ -1,34 +1,37 @@
-"""The resource `crusoe_storage_token`: one API key of Object Storage."""
+"""The resource `crusoe_storage_token`: one API key of Object Storage.
+
+What a plan decides is in `resource_storage_token_plan.py`.
+"""
 
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tf import iface
 from tf.schema import Attribute, Block, Schema
-from tf.types import Bool, Map, String, Unknown
+from tf.types import Bool, Map, String
 from tf.utils import Diagnostics
 
-from crusoe_provider.api.deletion import Deletion
 from crusoe_provider.api.errors import CrusoeError
-from crusoe_provider.provider.diagnostics import add_api_error
-from crusoe_provider.provider.lost_answer import settle as settle_lost_answer
-from crusoe_provider.provider.shortage import add_apply_shortage
-from crusoe_provider.provider.token_attributes import (
+from crusoe_provider.provider import token_moves
+from crusoe_provider.provider.attributes import (
     ORGANIZATION_ID,
     Duration,
     Timestamp,
+    organization_attribute,
+)
+from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, Refusal, failing
+from crusoe_provider.provider.key_texts import describe_token
+from crusoe_provider.provider.resource_storage_token_plan import TokenPlan
+from crusoe_provider.provider.validators import (
     check_alias,
     check_lifetime,
     check_organization_id,
     check_timeouts,
-    organization_attribute,
+    given,
 )
-from crusoe_provider.provider.token_import import SECRET_VARIABLE, add_not_importable
-from crusoe_provider.provider.token_move import moved_state
-from crusoe_provider.provider.token_plan import TokenPlan
-from crusoe_provider.provider.token_refresh import TokenRefresh
 from crusoe_provider.providerserver.blocks import SingleNestedBlock
+from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import (
     CreateContext,
     MoveSource,
@@ -38,20 +41,32 @@ from crusoe_provider.providerserver.resource import (
     Resource,
     State,
 )
-from crusoe_provider.tokens.creation import Ambiguous
 from crusoe_provider.tokens.durations import parse_duration
+from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.lifetime import expiry_after
-from crusoe_provider.tokens.quota import NoFreeSlotError
-from crusoe_provider.tokens.token import listed_attributes
+from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, NotProved, Present
+from crusoe_provider.tokens.token import Token, in_order, is_unknown
 
 if TYPE_CHECKING:
-    from crusoe_provider.api.account import Account
-    from crusoe_provider.provider.provider import CrusoeProvider
+    from collections.abc import Sequence
+
+    from crusoe_provider.api.models import Identity, StorageKey
+    from crusoe_provider.tokens.creation import Creation
+    from crusoe_provider.tokens.session import Session, Sessions
 
 logger = logging.getLogger(__name__)
 
 # How long a creation waits for a slot unless its timeouts block says otherwise.
 _DEFAULT_CREATE_TIMEOUT: Final = timedelta(minutes=2)
+_DISABLED: Final = "disabled"
+_NOT_CREATED: Final = "Storage token not created"
+_NOT_REFRESHED: Final = (
+    "Storage tokens not refreshed",
+    (
+        "The provider block takes its settings from a resource that does not exist yet, so this "
+        "plan works with the last known state."
+    ),
+)
 _SECRET_UNKNOWN: Final = (
     "Secret of the imported storage token is unknown",
     (
@@ -65,8 +80,8 @@ _SECRET_UNKNOWN: Final = (
 class StorageTokenResource(Resource):
     """A storage token: an access key ID and a secret for the S3 interface."""
 
-    def __init__(self, provider: "CrusoeProvider") -> None:
-        self._provider = provider
+    def __init__(self, sessions: "Sessions") -> None:
+        self._sessions = sessions
 
     @classmethod
     def get_name(cls) -> str:
@@ -90,7 +105,6 @@ class StorageTokenResource(Resource):
                     "alias",
                     String(),
                     optional=True,
-                    requires_replace=True,
                     description=(
                         "Name for the token; it need not be unique. Changing it replaces the "
                         "token. Default: none. Example: `ci-uploads`."
@@ -101,7 +115,6 @@ class StorageTokenResource(Resource):
                     Timestamp(),
                     optional=True,
                     computed=True,
-                    requires_replace=True,
                     description=(
                         "When the token stops working, as an RFC 3339 date and time with a zone. "
                         "Changing, adding or removing it replaces the token; another spelling of "
@@ -141,7 +154,7 @@ class StorageTokenResource(Resource):
                         'had none does not. Default: none. Example: `{ rotation = "2027-q1" }`.'
                     ),
                 ),
-                organization_attribute(" whose buckets the token opens", requires_replace=True),
+                organization_attribute(" whose buckets the token opens", replaces=True),
                 Attribute(
                     "id",
                     String(),
@@ -235,68 +248,157 @@ class StorageTokenResource(Resource):
         check_organization_id(diags, config)
         check_timeouts(diags, config)
 
+    def observe(self, state: State) -> None:
+        """Count the token among those of this state."""
+        organization_id, key = state[ORGANIZATION_ID], state["access_key_id"]
+        if self._sessions.known and organization_id and key:
+            self._sessions.get().quota(organization_id).observe(key)
+
     def plan(  # type: ignore[override]  # see Resource
         self, ctx: PlanContext, current: State | None, planned: State
     ) -> State:
         """Plan what is known, and check that there is room; see `Resource.plan`."""
-        with self._provider.activity.call():
-            plan = TokenPlan(self._provider, ctx)
-            return plan.creation(planned) if current is None else plan.update(current, planned)
+        session = self._sessions.get() if self._sessions.known else None
+        plan = TokenPlan(session, ctx)
+        if current is None:
+            return plan.creation(Token.of_plan(planned)).to_state()
+        return plan.update(Token.of_state(current), planned).to_state()
 
     def plan_destroy(self, ctx: PlanDestroyContext, current: State) -> None:
         """Count the slot that comes free."""
         del ctx
-        if slots := self._provider.slots(current[ORGANIZATION_ID]):
-            slots.freed(current["access_key_id"])
-
-    def observe(self, state: State) -> None:
-        """Count the token among those of this state."""
-        with self._provider.activity.call():
-            if slots := self._provider.slots(state[ORGANIZATION_ID]):
-                slots.seen(state["access_key_id"])
+        token = Token.of_state(current)
+        if self._sessions.known and token.organization_id:
+            self._sessions.get().quota(token.organization_id).plan_release(token.access_key_id)
 
     def create(  # type: ignore[override]  # see Resource
         self, ctx: CreateContext, planned: State
     ) -> State | None:
         """Create the token; its secret is saved before anything else can fail."""
-        self._provider.terraform.forget_reliance()
-        state = dict(planned)
+        session = self._sessions.get()
+        plan, memory = Token.of_plan(planned), Memory.of(ctx.private)
+        given_id = None if is_unknown(plan.organization_id) else plan.organization_id
+        with failing():
+            organization_id = session.organization_id(given_id)
+        plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
+        creation = session.creation(organization_id)
         try:
-            if state[ORGANIZATION_ID] is Unknown:
-                state[ORGANIZATION_ID] = self._account().organization_id()
-            if state["expires_at"] is Unknown:
-                state["expires_at"] = self._resolved_expiry(state["expires_after"])
-            creation = self._provider.token_creation(state[ORGANIZATION_ID])
-            outcome = creation.create(
-                alias=state["alias"],
-                expire_at=state["expires_at"],
-                seconds=_create_timeout(state["timeouts"]).total_seconds(),
-            )
-        except NoFreeSlotError as error:
-            add_apply_shortage(ctx.diagnostics, error.shortage)
-            return None
+            with failing(_NOT_CREATED):
+                created = creation.create(
+                    alias=plan.alias,
+                    expire_at=lambda: _expiry(session, plan),
+                    seconds=_create_timeout(plan).total_seconds(),
+                    predecessor=memory.key,
+                )
+        except AnswerLost as lost:
+            if lost.left is not None:
+                # Beside an error Terraform keeps a state as tainted: the next apply replaces it.
+                ctx.private.clear()
+                ctx.save(plan.but(expires_at=lost.expire_at).as_listed(lost.left).to_state())
+            raise
+        key = created.key
+        token = plan.but(
+            access_key_id=key.access_key_id,
+            secret_key=key.secret_key,
+            expires_at=created.expire_at if is_unknown(plan.expires_at) else plan.expires_at,
+            user_id=created.creator.id,
+        )
+        memory = Memory()
+        memory.created(token, created.creator, session.now())
+        memory.keep(ctx.private)
+        ctx.save(token.to_state())
+        token = self._completed(ctx, creation, token, memory, session)
+        memory.keep(ctx.private)
+        return token.to_state()
+
+    def _completed(
+        self,
+        ctx: CreateContext,
+        creation: "Creation",
+        token: Token,
+        memory: Memory,
+        session: "Session",
+    ) -> Token:
+        """Return a token just created with what only the list tells."""
+        problem = "Crusoe's list of tokens does not show it yet."
+        try:
+            key = creation.listed(token.access_key_id)
         except CrusoeError as error:
-            self._add_error(ctx.diagnostics, "Storage token not created", error)
-            return None
-        if isinstance(outcome, Ambiguous):
-            credentials = self._provider.credentials
-            return settle_lost_answer(ctx.diagnostics, outcome, state, credentials=credentials)
-        state |= {
-            "access_key_id": outcome.key.access_key_id,
-            "secret_key": outcome.key.secret_key,
-            "user_id": outcome.user_id,
-        }
-        refresh = TokenRefresh(self._provider, ctx.diagnostics)
-        refresh.begin(state, ctx.private)
-        ctx.save(state)
-        return refresh.complete(creation, state, ctx.private)
+            key, problem = None, f"Crusoe's list of tokens could not be read: {error}"
+        if key is not None:
+            return memory.first_seen(token, key, session.now())
+        ctx.diagnostics.add_warning(
+            "Storage token created, but not yet listed",
+            f"Access key {token.access_key_id} was created and its secret is in the state. "
+            f"{problem}\n\n"
+            "Nothing needs to be done: its ID, status and creation time are filled in at the next "
+            "refresh, for example by the next terraform plan.",
+        )
+        return token
 
     def read(  # type: ignore[override]  # see Resource
         self, ctx: ReadContext, current: State
     ) -> State | None:
         """Refresh the state from the list of keys; the secret stays what it was."""
-        with self._provider.activity.call():
-            return TokenRefresh(self._provider, ctx.diagnostics).read(ctx, current)
+        token, memory = Token.of_state(current), Memory.of(ctx.private)
+        if not self._sessions.known:
+            if self._sessions.warn_once("not refreshed"):
+                ctx.diagnostics.add_warning(*_NOT_REFRESHED)
+            return current
+        session = self._sessions.get()
+        with failing("Storage token not read"):
+            # A token moved from elsewhere may not say where it is.
+            organization_id = session.organization_id(token.organization_id)
+            found = session.presence(organization_id).of(token, memory)
+        match found:
+            case Present():
+                token = memory.seen_again(token, found.key, session.now())
+                memory.keep(ctx.private)
+                return self._refreshed(ctx, token, organization_id, session).to_state()
+            case NotListedYet():
+                ctx.diagnostics.add_warning(
+                    "Storage token not yet listed",
+                    f"{token.name} was created at {found.made}, and Crusoe's list of tokens does "
+                    "not show it yet. It stays in the state.\n\n"
+                    "Nothing needs to be done: what is missing is filled in at a later refresh.",
+                )
+                return current
+            case NotProved():
+                ctx.diagnostics.add_warning(
+                    "Storage token not in the list",
+                    f"Crusoe's list of tokens does not show {token.name}, but the answer does not "
+                    "prove either that it is gone: it is empty without saying so, or holds entries "
+                    "that cannot be read. The token stays in the state.\n\n"
+                    "If you know that it is gone, remove it with terraform state rm, or destroy it.",
+                )
+                return current
+            case Gone():
+                last = f" It was last seen there on {found.seen:%Y-%m-%d}." if found.seen else ""
+                ctx.diagnostics.add_warning(
+                    "Storage token no longer exists",
+                    f"{token.name} is not in Crusoe's list any more: it was deleted outside of "
+                    f"Terraform.{last}\n\n"
+                    "As long as it is in the configuration, a plan creates a new one with a new "
+                    "secret.",
+                )
+        return None
+
+    def _refreshed(
+        self, ctx: ReadContext, token: Token, organization_id: str, session: "Session"
+    ) -> Token:
+        if token.status == _DISABLED:
+            ctx.diagnostics.add_warning(
+                "Storage token is disabled",
+                f"{token.name} was disabled at Crusoe, so S3 clients are refused. It still takes a "
+                "slot.\n\n"
+                "Ask an administrator to enable it, or replace it with terraform apply -replace.",
+            )
+        return token.but(
+            organization_id=organization_id
+            if token.organization_id is None
+            else token.organization_id,
+            ready_for_renewal=token.lifetime.ready_for_renewal(session.now()),
+        )
 
     def update(self, ctx: iface.UpdateContext, current: State, planned: State) -> State | None:
         """Return the planned state: whatever the API stores can only be replaced."""
@@ -305,80 +407,94 @@ class StorageTokenResource(Resource):
 
     def delete(self, ctx: iface.DeleteContext, current: State) -> None:
         """Revoke the token; one that is gone already is success."""
-        account = self._account()
-        self._provider.terraform.forget_reliance()
-        refresh = TokenRefresh(self._provider, ctx.diagnostics)
-        summary = "Storage token not deleted"
-        try:
-            organization_id = current[ORGANIZATION_ID] or account.organization_id()
-            deletion = account.delete_key(organization_id, current["access_key_id"])
-            gone = deletion is Deletion.ALREADY_GONE
-            if gone and refresh.belongs_to_somebody_else(account, current):
-                refresh.add_foreign(summary, account, current)
-                return
-        except CrusoeError as error:
-            self._add_error(ctx.diagnostics, summary, error)
-            return
-        if slots := self._provider.slots(organization_id):
-            slots.deleted(current["access_key_id"])
+        del ctx
+        session, token = self._sessions.get(), Token.of_state(current)
+        with failing("Storage token not deleted"):
+            organization_id = session.organization_id(token.organization_id)
+            if not session.revoke(organization_id, token.access_key_id):
+                # For another user than the owner every token is absent.
+                session.presence(organization_id).check_owner(token)
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
         """Find a token by its token ID or access key ID, `<organization>/` before it or not."""
-        account = self._account()
-        account.expect_identity()
-        organization_id, _, wanted = id.strip().rpartition("/")
-        try:
-            organization_id = organization_id or account.organization_id()
-            keys = account.keys(organization_id)
-            caller = account.identity()
-        except CrusoeError as error:
-            self._add_error(ctx.diagnostics, "Storage token not imported", error)
-            return None
-        key = next((k for k in keys if wanted in {k.key_uuid, k.access_key_id}), None)
-        mine = sorted((k for k in keys if k.user_id == caller.id), key=lambda k: k.created_at or "")
+        session = self._sessions.get()
+        given_id, _, wanted = id.strip().rpartition("/")
+        session.account.expect_identity()
+        with failing("Storage token not imported"):
+            organization_id = session.organization_id(given_id)
+            keys = session.account.keys(organization_id)
+            caller = session.account.identity()
+        mine = in_order(session.ownership.mine(keys, caller))
+        key = next((k for k in keys if _is_named(k, wanted)), None)
         if key is None or key not in mine:
-            add_not_importable(ctx.diagnostics, wanted, key, mine, caller)
-            return None
-        secret_key = self._provider.imported_secret()
+            raise _not_importable(wanted, key, mine, caller)
+        secret_key = session.claim_import_secret(wanted)
         if secret_key is None:
             ctx.diagnostics.add_warning(*_SECRET_UNKNOWN)
-        return listed_attributes(key) | {
-            ORGANIZATION_ID: organization_id,
-            "secret_key": secret_key,
-            "alias": key.alias,
-            "expires_at": key.expire_at,
-            "ready_for_renewal": False,
-        }
+        return Token.of_key(key, organization_id=organization_id, secret_key=secret_key).to_state()
 
     def move(self, diagnostics: Diagnostics, source: MoveSource) -> State | None:
         """Take over a key of Crusoe's own provider, secret included."""
         del diagnostics
-        return moved_state(source)
+        return token_moves.from_vendor(source)
 
     def undo_create(self, state: State) -> None:
         """Revoke a token that Terraform, killed in between, cannot take into its state."""
-        access_key_id = state["access_key_id"]
+        session, token = self._sessions.get(), Token.of_state(state)
         try:
-            self._account().delete_key(state[ORGANIZATION_ID], access_key_id, finish=True)
-            logger.warning("Revoked %s: Terraform ended before it could store it", access_key_id)
+            organization_id = session.organization_id(token.organization_id)
+            session.revoke(organization_id, token.access_key_id, finish=True)
+            logger.warning("Revoked %s: Terraform ended before it could store it", token.name)
         except CrusoeError as error:
-            logger.error("Storage token %s is in no state: %s", access_key_id, error)  # noqa: TRY400 - the traceback says no more
-
-    def _account(self) -> "Account":
-        account = self._provider.account
-        if account is None:
-            raise AssertionError("Terraform applies with a known configuration only")
-        return account
-
-    def _add_error(self, diags: Diagnostics, summary: str, error: CrusoeError) -> None:
-        add_api_error(diags, summary, error, credentials=self._provider.credentials)
-
-    def _resolved_expiry(self, expires_after: Any) -> str | None:
-        if expires_after is None:  # it was unknown in the plan, and turned out to be null
-            return None
-        return expiry_after(parse_duration(expires_after), self._provider.now())
+            logger.error("%s is in no state: %s", token.name, error)  # noqa: TRY400 - the traceback says no more
 
 
-def _create_timeout(timeouts: State | None) -> timedelta:
-    given = timeouts["create"] if timeouts else None
-    return parse_duration(given) if given else _DEFAULT_CREATE_TIMEOUT
+def _expiry(session: "Session", plan: Token) -> str | None:
+    """Return the expiry of a token that is created now."""
+    if not is_unknown(plan.expires_at):
+        return given(plan.expires_at)  # type: ignore[no-any-return]  # a text or nothing
+    after = given(plan.expires_after)  # unknown in the plan, it may turn out to be null
+    return None if after is None else expiry_after(parse_duration(after), session.now())
+
+
+def _create_timeout(plan: Token) -> timedelta:
+    value = given((plan.timeouts or {}).get("create"))
+    return parse_duration(value) if value else _DEFAULT_CREATE_TIMEOUT
+
+
+def _is_named(key: "StorageKey", wanted: str) -> bool:
+    """Say whether a key has this token ID, in any case, or this access key ID."""
+    return key.access_key_id == wanted or (key.key_uuid or "").casefold() == wanted.casefold()
+
+
+def _not_importable(
+    wanted: str,
+    found: "StorageKey | None",
+    mine: "Sequence[StorageKey]",
+    caller: "Identity",
+) -> Refusal:
+    """Return the error for a token that is not there, or is somebody else's.
+
+    Args:
+        wanted: The ID that the user gave.
+        found: The token with that ID, if it exists and belongs to another user.
+        mine: The caller's tokens.
+        caller: Who the caller is.
+    """
+    who = caller.email or caller.id
+    if found is None:
+        problem = f'The user {who} has no token with token ID or access key ID "{wanted}".'
+    else:
+        problem = (
+            f'Token "{wanted}" belongs to user {found.user_id}; the credentials in use are those '
+            f"of user {caller.id} ({who}), who cannot manage it."
+        )
+    tokens = "".join(f"\n  - {describe_token(key)}" for key in mine) or " none"
+    return Refusal(
+        Diagnosis(
+            "Storage token not found",
+            f"{problem} The tokens of this user are:{tokens}\n\n"
+            "Import one of them by its token ID or access key ID. For a token of another "
+            "organization write <organization ID>/<token ID>.",
+        )
+    )

@@ -34,7 +34,7 @@ class EphemeralServicer:
         self, provider: Provider, lifetime: Lifetime, *, hide: Callable[[str], None]
     ) -> None:
         self.lifetime = lifetime
-        self._provider = provider
+        self.provider = provider
         self._hide = hide
         prefix = provider.get_model_prefix()
         self._types = {prefix + t.get_name(): t for t in provider.get_ephemeral_resources()}
@@ -112,7 +112,7 @@ class EphemeralServicer:
                 f'This version of the provider has no ephemeral resource "{type_name}".\n\n'
                 "Check the spelling, or the version in required_providers.",
             )
-        return kind(self._provider), StateCodec(kind.get_schema(), self._hide)
+        return self.provider.new_ephemeral_resource(kind), StateCodec(kind.get_schema(), self._hide)
 
 
 def _unary(method: Callable[..., Any], request: Any) -> "grpc.RpcMethodHandler[Any, Any]":

@@ -2,11 +2,26 @@
 
 import logging
 import traceback
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from tf.utils import Diagnostic, Diagnostics
 
 logger = logging.getLogger(__name__)
+
+
+class Diagnosis(NamedTuple):
+    """What to tell the user of an error.
+
+    Attributes:
+        summary: What failed, without values.
+        detail: What happened and what to do.
+        path: The attribute to blame, if one is.
+    """
+
+    summary: str
+    detail: str
+    path: Sequence[str] | None = None
 
 
 class RequestError(Exception):
@@ -40,15 +55,31 @@ class MalformedRequestError(RequestError):
         )
 
 
-def add_exception(diagnostics: Diagnostics, rpc: str, exc: Exception) -> None:
+def add_exception(
+    diagnostics: Diagnostics,
+    rpc: str,
+    exc: Exception,
+    diagnose: Callable[[Exception], Diagnosis | None],
+) -> None:
     """Report `exc`, raised while serving `rpc`, in `diagnostics`.
 
-    A `RequestError` speaks for itself. Anything else is a defect of the provider: the user gets
-    its kind and place, and the log, at debug level, the traceback. The exception's own text stays
-    out of both, because nobody can promise that it quotes no secret.
+    A `RequestError` speaks for itself, and the provider says what its own errors mean. Anything
+    else is a defect of the provider: the user gets its kind and place, and the log, at debug level,
+    the traceback. The exception's own text stays out of both, because nobody can promise that it
+    quotes no secret.
+
+    Args:
+        diagnostics: Where to report.
+        rpc: The name of the call.
+        exc: What was raised.
+        diagnose: What the provider makes of it; see `Provider.diagnose`.
     """
     if isinstance(exc, RequestError):
         diagnostics.add_error(exc.summary, exc.detail)
+        return
+    if diagnosis := diagnose(exc):
+        path = list(diagnosis.path) if diagnosis.path else None
+        diagnostics.add_error(diagnosis.summary, diagnosis.detail, path=path)
         return
     frames = traceback.extract_tb(exc.__traceback__)
     where = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "?"

@@ -1,18 +1,37 @@
-"""What a provider offers to this host: `tf`'s interface, completed."""
+"""What a provider offers to this server: `tf`'s interface, completed."""
 
+import contextlib
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from tf import iface
 
 from crusoe_provider.providerserver.ephemeral import EphemeralResource
+from crusoe_provider.providerserver.errors import Diagnosis
 
 
 class Provider(iface.Provider, Protocol):
-    """A provider as this host serves it."""
+    """A provider as this server serves it."""
 
     def get_ephemeral_resources(self) -> list[type[EphemeralResource]]:
-        """Return the ephemeral resource types; each is made with the provider as its argument."""
+        """Return the ephemeral resource types."""
         return []
+
+    def new_ephemeral_resource(self, klass: type[EphemeralResource]) -> EphemeralResource:
+        """Return an ephemeral resource for one call."""
+        return klass(self)
+
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """Return what to tell the user of an error that a call has raised.
+
+        `None` for one that the provider does not know: it is reported as a defect.
+        """
+        del error
+        return None
+
+    def in_flight(self) -> AbstractContextManager[None]:
+        """Return a context that is entered for the time of each call."""
+        return contextlib.nullcontext()
 
     def finish(self) -> None:
         """Give back what is still held: Terraform has no more use for this process, or is gone."""

@@ -4,12 +4,15 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import grpc
 from tf.utils import Diagnostics
 
 from crusoe_provider.providerserver.errors import add_diagnostics, add_exception
+
+if TYPE_CHECKING:
+    from crusoe_provider.providerserver.provider import Provider
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +60,12 @@ def rpc(
         def serve(servicer: Any, request: Any, context: grpc.ServicerContext) -> Response:
             started = time.monotonic()
             call = Call(request, response_type(), Diagnostics(), lambda: not context.is_active())
-            with servicer.lifetime.call():
+            provider: Provider = servicer.provider
+            with servicer.lifetime.call(), provider.in_flight():
                 try:
                     handler(servicer, call)
                 except Exception as exc:  # noqa: BLE001 - the boundary: it becomes a diagnostic
-                    add_exception(call.diagnostics, handler.__name__, exc)
+                    add_exception(call.diagnostics, handler.__name__, exc, provider.diagnose)
             response: Any = call.response
             add_diagnostics(response, call.diagnostics)
             logger.debug(

@@ -25,6 +25,7 @@ from crusoe_provider.providerserver.log import Redactor, configure_logging
 
 if TYPE_CHECKING:
     from crusoe_provider.providerserver.provider import Provider
+    from crusoe_provider.providerserver.terraform import Terraform
 
 MAGIC_COOKIE: Final = "TF_PLUGIN_MAGIC_COOKIE"
 _MAGIC_COOKIE_VALUE: Final = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
@@ -52,7 +53,7 @@ class NotStartedByTerraformError(Exception):
 
 
 def serve(
-    new_provider: "Callable[[threading.Event], Provider]",
+    new_provider: "Callable[[threading.Event, Terraform], Provider]",
     *,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
@@ -60,7 +61,7 @@ def serve(
 
     Args:
         new_provider: Makes the provider, after the handshake; gets the event that is set when
-            nothing new is to be started.
+            nothing new is to be started, and the Terraform that has started this process.
         environ: The environment that Terraform gave.
 
     Raises:
@@ -85,10 +86,12 @@ def serve(
         # what takes longer to import is imported while Terraform is busy connecting.
         from crusoe_provider.providerserver.recent_creations import RecentCreations  # noqa: PLC0415
         from crusoe_provider.providerserver.services import add_services  # noqa: PLC0415
+        from crusoe_provider.providerserver.terraform import Terraform  # noqa: PLC0415
 
-        provider = new_provider(stop)
+        terraform = Terraform(os.getppid(), environ)
+        provider = new_provider(stop, terraform)
         creations = RecentCreations()
-        add_services(server, provider, lifetime, creations, hide=redactor.hide)
+        add_services(server, provider, lifetime, creations, terraform, hide=redactor.hide)
         server.start()
         quick_start.end()
         lifetime.wait_for_end()

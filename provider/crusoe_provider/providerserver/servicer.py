@@ -34,6 +34,7 @@ from crusoe_provider.providerserver.resource import (
 )
 from crusoe_provider.providerserver.rpc import Call, rpc
 from crusoe_provider.providerserver.state_codec import StateCodec
+from crusoe_provider.providerserver.terraform import Terraform
 
 _CAPABILITIES: Final = pb.ServerCapabilities(
     plan_destroy=True, get_provider_schema_optional=True, move_resource_state=True
@@ -47,6 +48,7 @@ class Servicer(ProviderServicer):
         provider: The provider, as `tf` defines it; its resources are `host.resource.Resource`.
         lifetime: Keeps the process alive while calls are under way, and hears of a stop.
         creations: Takes note of what is created.
+        terraform: Is told whether it plans or applies.
         hide: Called with every sensitive value that passes, so that the log can leave it out.
     """
 
@@ -55,11 +57,14 @@ class Servicer(ProviderServicer):
         provider: Provider,
         lifetime: Lifetime,
         creations: RecentCreations,
+        terraform: Terraform,
         *,
         hide: Callable[[str], None],
     ) -> None:
         super().__init__(provider)
+        self.provider = provider
         self.lifetime = lifetime
+        self._terraform = terraform
         self._creations = creations
         self.ephemeral = EphemeralServicer(provider, lifetime, hide=hide)
         self._hide = hide
@@ -107,6 +112,7 @@ class Servicer(ProviderServicer):
         config = self._provider_codec(call.diagnostics).decode(
             call.request.config, call.diagnostics
         )
+        self._terraform.configures(call.request.config.SerializeToString(), deferral_allowed=False)
         if not call.diagnostics.has_errors():
             self.app.configure_provider(call.diagnostics, config or {})
 

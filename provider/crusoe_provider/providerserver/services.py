@@ -13,6 +13,7 @@ from crusoe_provider.providerserver.lifetime import Lifetime
 from crusoe_provider.providerserver.provider import Provider
 from crusoe_provider.providerserver.recent_creations import RecentCreations
 from crusoe_provider.providerserver.servicer import Servicer
+from crusoe_provider.providerserver.terraform import Terraform
 
 
 def add_services(
@@ -20,6 +21,7 @@ def add_services(
     provider: Provider,
     lifetime: Lifetime,
     creations: RecentCreations,
+    terraform: Terraform,
     *,
     hide: Callable[[str], None],
 ) -> None:
@@ -30,9 +32,10 @@ def add_services(
         provider: The provider.
         lifetime: The life of the process.
         creations: Takes note of what is created.
+        terraform: The Terraform that has started this process.
         hide: Called with every sensitive value that passes, so that the log can leave it out.
     """
-    servicer = Servicer(provider, lifetime, creations, hide=hide)
+    servicer = Servicer(provider, lifetime, creations, terraform, hide=hide)
     provider_rpc.add_ProviderServicer_to_server(servicer, server)
     servicer.ephemeral.add_to(server)
     controller_rpc.add_GRPCControllerServicer_to_server(_Controller(lifetime), server)

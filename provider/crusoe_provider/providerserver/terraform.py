@@ -1,11 +1,12 @@
-"""Whether Terraform is planning or applying, which no request of the protocol tells.
+"""The Terraform that has started this process, and whether it is planning or applying.
 
 An apply repeats `PlanResourceChange` for everything it creates, with exactly the request of the
 plan phase. Nearly always that does not matter. It does when a plan was accepted because it frees
 something that a creation needs: the repetition may come before the freeing, and must not be taken
-for a new plan. So, only then, this module looks at the command that started the plugin:
-`terraform plan` plans, `terraform apply FILE` applies. Plain `terraform apply` does both, each in a
-plugin process of its own, and there the plan's process leaves a note for the one that applies.
+for a new plan. Since 1.9 Terraform's capabilities tell the phases apart, from `ConfigureProvider`
+on. Where they do not, the command that started the plugin does: `terraform plan` plans, `terraform
+apply FILE` applies. Plain `apply` does both, each in a plugin process of its own, and there the
+first one leaves a marker for the second.
 """
 
 import contextlib
@@ -33,15 +34,24 @@ _OPTIONS_WITH_VALUE: Final = frozenset(
         "-var-file",
     }
 )
-_NOTE: Final = re.compile(
-    r"tf-crusoe-note-(?P<uid>\d+)-(?P<pid>\d+)-(?P<started>[\w-]+)\.(?P<label>\w*)"
+_MARKER_PREFIX: Final = "tf-plugin-planned-"
+_MARKER: Final = re.compile(
+    _MARKER_PREFIX + r"(?P<uid>\d+)-(?P<pid>\d+)-(?P<started>[\w-]+)\.(?P<label>\w*)"
 )
 _PARALLELISM: Final = re.compile(r"--?parallelism=(\d+)")
 _DEFAULT_PARALLELISM: Final = 10
 
 
 class Phase(Enum):
-    """What a Terraform command does with a provider that it has configured."""
+    """What Terraform does with a provider that it has configured."""
+
+    PLANNING = auto()
+    APPLYING = auto()
+    UNKNOWN = auto()
+
+
+class Command(Enum):
+    """What a command of Terraform does with the providers that it configures."""
 
     PLANS = auto()
     APPLIES = auto()
@@ -49,7 +59,7 @@ class Phase(Enum):
     UNKNOWN = auto()
 
 
-def phase_of(command: Sequence[str]) -> Phase:
+def command_of(command: Sequence[str]) -> Command:
     """Return what a command line of Terraform (or OpenTofu) does.
 
     Args:
@@ -60,12 +70,12 @@ def phase_of(command: Sequence[str]) -> Phase:
         arguments.pop(0)
     match arguments:
         case ["plan" | "refresh" | "import" | "console", *_]:
-            return Phase.PLANS
+            return Command.PLANS
         case ["apply", *rest]:
-            return Phase.APPLIES if _has_positional(rest) else Phase.DOES_BOTH
+            return Command.APPLIES if _has_positional(rest) else Command.DOES_BOTH
         case ["destroy" | "test", *_]:
-            return Phase.DOES_BOTH
-    return Phase.UNKNOWN
+            return Command.DOES_BOTH
+    return Command.UNKNOWN
 
 
 def _has_positional(arguments: Sequence[str]) -> bool:
@@ -81,37 +91,67 @@ def _has_positional(arguments: Sequence[str]) -> bool:
     return False
 
 
-class TerraformProcess:
-    """The Terraform that has started this process.
+_PHASES: Final = {
+    Command.PLANS: Phase.PLANNING,
+    Command.APPLIES: Phase.APPLYING,
+    Command.UNKNOWN: Phase.UNKNOWN,
+}
+
+
+class Terraform:
+    """The Terraform that has started this process: go-plugin's host.
 
     Args:
         pid: Its process ID.
         environ: Its environment.
-        folder: Where notes are left.
-        label: Tells the notes of one provider block from those of others.
+        folder: Where markers are left, if they have to be.
     """
 
     def __init__(
-        self,
-        pid: int,
-        environ: Mapping[str, str] = os.environ,
-        *,
-        folder: Path | None = None,
-        label: str = "",
+        self, pid: int, environ: Mapping[str, str] = os.environ, *, folder: Path | None = None
     ) -> None:
         self._pid = pid
         self._environ = environ
         self._folder = folder or Path(tempfile.gettempdir())
-        self._label = label
-        self._applying: bool | None = None
+        self._phase = Phase.UNKNOWN
         self._others = 0
 
-    def with_label(self, *parts: str | None) -> "TerraformProcess":
-        """Return the same process, with notes of its own for what `parts` name."""
-        import hashlib  # noqa: PLC0415 - see above
+    def configures(self, config: bytes, *, deferral_allowed: bool) -> None:
+        """Find out the phase, when Terraform configures the provider.
 
-        label = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-        return TerraformProcess(self._pid, self._environ, folder=self._folder, label=label)
+        Args:
+            config: The provider block on the wire, which tells it from other blocks.
+            deferral_allowed: What Terraform says of itself. Since 1.9 it is set in every apply and
+                in no plan; OpenTofu never sets it.
+        """
+        if deferral_allowed:
+            self._phase = Phase.APPLYING
+            return
+        command = command_of(_command_of(self._pid))
+        if command is not Command.DOES_BOTH:
+            self._phase = _PHASES[command]
+        else:
+            self._phase = self._phase_by_marker(config)
+
+    def phase(self) -> Phase:
+        """Return what Terraform does with this process, as far as it can be found out."""
+        return self._phase
+
+    def is_planning(self) -> bool:
+        """Say whether it certainly plans."""
+        return self._phase is Phase.PLANNING
+
+    def is_applying(self) -> bool:
+        """Say whether it certainly applies."""
+        return self._phase is Phase.APPLYING
+
+    def creates_nothing(self) -> bool:
+        """Say whether its command certainly only destroys or refreshes."""
+        return False
+
+    def loads_whole_state(self) -> bool:
+        """Say whether it certainly plans with all of its state, so not with -target."""
+        return self.is_planning()
 
     def parallelism(self) -> int:
         """Return how many operations Terraform carries out at a time."""
@@ -129,20 +169,6 @@ class TerraformProcess:
         given = _PARALLELISM.findall(arguments.replace("parallelism ", "parallelism="))
         return int(given[-1]) if given else _DEFAULT_PARALLELISM
 
-    def may_be_applying(self) -> bool:
-        """Say whether this process may serve an apply of a plan that relies on freed slots.
-
-        When nothing can be found out the answer is yes: an alarm that comes only in the apply is
-        better than a false one.
-        """
-        if self._applying is None:
-            phase = phase_of(_command_of(self._pid))
-            if phase is Phase.DOES_BOTH:
-                self._applying = self._note().exists()
-            else:
-                self._applying = phase is not Phase.PLANS
-        return self._applying
-
     def other_plugins(self) -> int:
         """Return how many other processes Terraform has been seen to run beside this one at a time.
 
@@ -152,32 +178,31 @@ class TerraformProcess:
         self._others = max(self._others, now)
         return self._others
 
-    def applies_saved_plan(self) -> bool:
-        """Say whether this is certainly the apply of a plan that was made by another command."""
-        return phase_of(_command_of(self._pid)) is Phase.APPLIES
+    def _phase_by_marker(self, config: bytes) -> Phase:
+        """Tell the second process of one command for this provider block from the first."""
+        import hashlib  # noqa: PLC0415 - see above
 
-    def note_reliance(self) -> None:
-        """Note, in a plan, that it was accepted because it frees what a creation needs."""
-        if phase_of(_command_of(self._pid)) is not Phase.DOES_BOTH:
-            return
-        self._remove_stale_notes()
-        # Without the note an apply may be refused that could have waited; nothing breaks.
+        self._remove_stale_markers()
+        label = hashlib.sha256(config).hexdigest()[:16]
+        marker = (
+            self._folder
+            / f"{_MARKER_PREFIX}{os.getuid()}-{self._pid}-{_start_of(self._pid)}.{label}"
+        )
+        with contextlib.suppress(OSError, ValueError):
+            planner = int(marker.read_text())
+            if _start_of(planner) != "gone":
+                return Phase.PLANNING
+            marker.unlink(missing_ok=True)
+            return Phase.APPLYING
         with contextlib.suppress(OSError):
-            self._note().touch(mode=0o600)
+            marker.touch(mode=0o600)
+            marker.write_text(str(os.getpid()))
+            return Phase.PLANNING
+        return Phase.UNKNOWN
 
-    def forget_reliance(self) -> None:
-        """Remove the note, once the apply that it was meant for has begun."""
-        self.may_be_applying()  # from now on the note is remembered here
-        with contextlib.suppress(OSError):
-            self._note().unlink(missing_ok=True)
-
-    def _note(self) -> Path:
-        name = f"tf-crusoe-note-{os.getuid()}-{self._pid}-{_start_of(self._pid)}"
-        return self._folder / f"{name}.{self._label}"
-
-    def _remove_stale_notes(self) -> None:
-        for path in self._folder.glob(f"tf-crusoe-note-{os.getuid()}-*"):
-            match = _NOTE.fullmatch(path.name)
+    def _remove_stale_markers(self) -> None:
+        for path in self._folder.glob(f"{_MARKER_PREFIX}{os.getuid()}-*"):
+            match = _MARKER.fullmatch(path.name)
             if match and _start_of(int(match["pid"])) != match["started"]:
                 with contextlib.suppress(OSError):
                     path.unlink()

@@ -24,7 +24,7 @@ _NAMES: Final = {
 }
 
 
-def moved_state(source: MoveSource) -> State | None:
+def from_vendor(source: MoveSource) -> State | None:
     """Return the state of the token that `source` is; `None` if it is something else.
 
     The host of the provider's address does not matter: mirrors and registries have their own.

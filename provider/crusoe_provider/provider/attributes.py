@@ -1,0 +1,69 @@
+"""Types of attributes, and attributes that several elements have."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from tf.schema import Attribute
+from tf.types import Bool, String, TfType
+
+from crusoe_provider.api.rfc3339 import parse_instant
+from crusoe_provider.tokens.durations import parse_duration
+
+ORGANIZATION_ID: Final = "organization_id"
+LISTED_TOKEN: Final[dict[str, TfType]] = {
+    "id": String(),
+    "access_key_id": String(),
+    "alias": String(),
+    "status": String(),
+    "created_at": String(),
+    "expires_at": String(),
+    "expired": Bool(),
+    "user_id": String(),
+}
+"""A token as data sources show it; see `tokens.token.listed_token`."""
+
+
+class Timestamp(String):
+    """An RFC 3339 date and time: a string of which every spelling of one instant is equal."""
+
+    def semantically_equal(self, a_decoded: Any, b_decoded: Any) -> bool:
+        """Compare instants; what is no timestamp (null, a state edited by hand) as it is."""
+        return _equal(parse_instant, a_decoded, b_decoded)
+
+
+class Duration(String):
+    """A duration such as `90d`: a string of which every spelling of one duration is equal."""
+
+    def semantically_equal(self, a_decoded: Any, b_decoded: Any) -> bool:
+        """Compare durations; what is none (null, a state edited by hand) as it is."""
+        return _equal(parse_duration, a_decoded, b_decoded)
+
+
+def _equal(parse: Callable[[str], object], a: Any, b: Any) -> bool:
+    if not (isinstance(a, str) and isinstance(b, str)):
+        return a is b
+    try:
+        return parse(a) == parse(b)
+    except ValueError:
+        return a == b
+
+
+def organization_attribute(whose: str, *, replaces: bool = False) -> Attribute:
+    """Return the attribute `organization_id`.
+
+    Args:
+        whose: What belongs to the organization; completes "ID (a UUID) of the organization".
+        replaces: Whether a change replaces the resource.
+    """
+    change = " Changing it replaces the token." if replaces else ""
+    return Attribute(
+        ORGANIZATION_ID,
+        String(),
+        optional=True,
+        computed=True,
+        description=(
+            f"ID (a UUID) of the organization{whose}.{change} Default: the provider's "
+            "`organization_id`, then the only organization of the user. Example: "
+            "`ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab`."
+        ),
+    )

@@ -1,0 +1,37 @@
+"""How messages name a storage key, and the commands and blocks that they offer."""
+
+import shlex
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from crusoe_provider.api.models import StorageKey
+
+# Added wherever the command is given.
+NEWER_CLI: Final = "(newer versions of the CLI take the access key ID instead of the token ID)"
+
+
+def describe_token(key: "StorageKey") -> str:
+    """Return one line that tells a person which token `key` is."""
+    facts = [
+        f"access key ID {key.access_key_id}",
+        f"token ID {key.key_uuid}" if key.key_uuid else "",
+        f'alias "{key.alias}"' if key.alias else "no alias",
+        f"created {key.created_at}" if key.created_at else "",
+        f"expires {key.expire_at}" if key.expire_at else "never expires",
+        key.status or "",
+    ]
+    return ", ".join(filter(None, facts))
+
+
+def deletion_command(key: "StorageKey") -> str:
+    """Return the CLI's command that deletes `key`.
+
+    The CLI takes the token ID; newer versions take the access key ID.
+    """
+    return f"crusoe storage tokens delete {shlex.quote(key.key_uuid or key.access_key_id)}"
+
+
+def import_block(key: "StorageKey") -> str:
+    """Return a block that imports `key`, to be pasted once NAME is filled in."""
+    quoted = (key.key_uuid or key.access_key_id).replace("\\", "\\\\").replace('"', '\\"')
+    return f'  import {{\n    to = crusoe_storage_token.NAME\n    id = "{quoted}"\n  }}'
