@@ -369,7 +369,7 @@ class StorageTokenResource(Resource):
                     f"Crusoe's list of tokens does not show {token.name}, but the answer does not "
                     "prove either that it is gone: it is empty without saying so, or holds entries "
                     "that cannot be read. The token stays in the state.\n\n"
-                    "If you know that it is gone, remove it with terraform state rm, or destroy it.",
+                    "If you know that it is gone, remove it with terraform state rm.",
                 )
                 return current
             case Gone():
