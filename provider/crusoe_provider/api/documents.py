@@ -36,7 +36,7 @@ class _List(msgspec.Struct, frozen=True):
 
 
 class _User(msgspec.Struct, frozen=True):
-    identity: dict[str, msgspec.Raw]
+    identity: msgspec.Raw
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -100,7 +100,7 @@ def identity(content: bytes) -> models.Identity:
         NotAsDocumentedError: The document does not say so.
         msgspec.DecodeError: It is no JSON.
     """
-    fields = _decoded(content, _User).identity
+    fields = _fields(_decoded(content, _User).identity, "identity")
     email = _text(fields, "email", "identity")
     return models.Identity(
         _required(fields, "id", "identity.id"), printable(email) if email else None
@@ -114,7 +114,7 @@ def new_key(content: bytes) -> models.NewStorageKey:
         NotAsDocumentedError: The ID or the secret is missing.
         msgspec.DecodeError: It is no JSON.
     """
-    fields = _fields(content.removeprefix(_BOM), "")
+    fields = _decoded(content.removeprefix(_BOM), dict[str, msgspec.Raw])
     values = []
     for name in ("access_key_id", "secret_key"):
         value = msgspec.json.decode(fields.get(name, _NULL))
@@ -128,7 +128,7 @@ def error_body(content: bytes) -> ErrorBody:
     """Return what an error says of itself; all of it `None` if it is none of Crusoe's."""
     try:
         body = msgspec.json.decode(content, type=_Error)
-        values = [_value(raw) for raw in (body.code, body.message, body.error_id)]
+        values = [msgspec.json.decode(v) for v in (body.code, body.message, body.error_id)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ErrorBody()
     return ErrorBody(*(printable(v) or None if isinstance(v, str) else None for v in values))
@@ -158,7 +158,7 @@ def _storage_key(raw: msgspec.Raw, where: str) -> models.StorageKey | None:
         fields = _fields(raw, where)
     except NotAsDocumentedError:
         return None
-    access_key_id = _value(fields.get("access_key_id"))
+    access_key_id = fields.get("access_key_id")
     if not isinstance(access_key_id, str) or not is_plain(access_key_id):
         return None
     created_at = _shown(fields, "created_at", where)
@@ -173,7 +173,7 @@ def _storage_key(raw: msgspec.Raw, where: str) -> models.StorageKey | None:
     )
 
 
-def _shown(fields: dict[str, msgspec.Raw], name: str, where: str) -> str | None:
+def _shown(fields: dict[str, Any], name: str, where: str) -> str | None:
     """Return a field that is one plain line wherever it is shown, or `None`."""
     text = _text(fields, name, where)
     if text is None or is_plain(text):
@@ -182,36 +182,38 @@ def _shown(fields: dict[str, msgspec.Raw], name: str, where: str) -> str | None:
     return None
 
 
-def _text(fields: dict[str, msgspec.Raw], name: str, where: str) -> str | None:
+def _text(fields: dict[str, Any], name: str, where: str) -> str | None:
     """Return a field that may be missing, `None` if it is empty or of another type."""
-    value = _value(fields.get(name))
+    value = fields.get(name)
     if value is None or isinstance(value, str):
         return value or None
     logger.debug("%s.%s is no text; taken as missing", where, name)
     return None
 
 
-def _required(fields: dict[str, msgspec.Raw], name: str, where: str) -> str:
-    value = _value(fields.get(name))
+def _required(fields: dict[str, Any], name: str, where: str) -> str:
+    value = fields.get(name)
     if not isinstance(value, str) or not is_plain(value):
         raise NotAsDocumentedError(f"{where} is no text that can be used")
     return value
 
 
-def _fields(raw: bytes | msgspec.Raw, where: str) -> dict[str, msgspec.Raw]:
+def _fields(raw: bytes | msgspec.Raw, where: str) -> dict[str, Any]:
+    """Return the fields of an object. In place of one that is too long stands no text."""
+    if len(raw) <= _LONGEST_FIELD:
+        fields = msgspec.json.decode(raw)
+        if isinstance(fields, dict):
+            return fields
+        raise NotAsDocumentedError(f"{where or 'it'} is no object")
     try:
-        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        parts = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except msgspec.ValidationError:
         raise NotAsDocumentedError(f"{where or 'it'} is no object") from None
+    return {name: _value(part) for name, part in parts.items()}
 
 
-def _value(raw: msgspec.Raw | None) -> Any:
-    """Return what a field holds; something that is no text if it is too long to be one."""
-    if raw is None:
-        return None
-    if len(raw) > _LONGEST_FIELD:
-        return ...
-    return msgspec.json.decode(raw)
+def _value(raw: msgspec.Raw) -> Any:
+    return msgspec.json.decode(raw) if len(raw) <= _LONGEST_FIELD else ...
 
 
 def _decoded(content: bytes, model: type[Document]) -> Document:

@@ -14,6 +14,7 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # What CI systems take for a command: "::error::" (GitHub), "##[error]", "##vso[…]" and others. It
 # counts at the beginning of a line only, but lines are wrapped, so nowhere is it left as it is.
 _COMMAND: Final = re.compile(r"([:#])(?=\1[A-Za-z\[])")
+_ORDINARY: Final = re.compile(rf"[A-Za-z0-9_.:@/+=-]{{1,{LONGEST}}}")
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
@@ -31,7 +32,9 @@ def printable(text: str, longest: int = LONGEST) -> str:
 
 def is_plain(text: str) -> bool:
     """Say whether a foreign text is shown as it is: one short line with nothing hidden in it."""
-    return bool(text) and printable(text) == text
+    # Lists have thousands of IDs and dates, hardly any of which is worth a second look.
+    ordinary = _ORDINARY.fullmatch(text) and "::" not in text
+    return bool(ordinary or (text and printable(text) == text))
 
 
 def shell_word(text: str) -> str:
