@@ -3,7 +3,7 @@
 `HTTPS_PROXY` goes before `ALL_PROXY`, small letters before capitals. `NO_PROXY` is a list of `*`,
 host names (with everything below them; with a dot before it, only that), IP addresses and networks
 in CIDR form, each with a port or without. Entries that are none of these match nothing. The rules
-are those of Go's programs, so that Terraform and this process take the same way.
+are those of Go's programs, so that all tools of a machine take the same way.
 """
 
 import ipaddress
