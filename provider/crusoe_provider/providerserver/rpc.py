@@ -4,13 +4,15 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import grpc
 from tf.utils import Diagnostics
 
 from crusoe_provider.providerserver.errors import add_diagnostics, add_exception
-from crusoe_provider.providerserver.provider import Provider
+
+if TYPE_CHECKING:
+    from crusoe_provider.providerserver.provider import Provider
 
 logger = logging.getLogger(__name__)
 

@@ -86,7 +86,6 @@ def serve(
         # what takes longer to import is imported while Terraform is busy connecting.
         from crusoe_provider.providerserver.recent_creations import RecentCreations  # noqa: PLC0415
         from crusoe_provider.providerserver.services import add_services  # noqa: PLC0415
-
         from crusoe_provider.providerserver.terraform import Terraform  # noqa: PLC0415
 
         terraform = Terraform(os.getppid(), environ)
