@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tf.gen import tfplugin_pb2 as pb
 from tf.types import Unknown
 
+from crusoe_provider.providerserver import protocol_pb2 as pb
 from support import toy_plugin
 from support.plugin import EXIT_SECONDS, Plugin, dynamic, errors, value_of
 from support.toy_fixtures import StartToy, thing

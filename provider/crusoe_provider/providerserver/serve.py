@@ -44,7 +44,7 @@ _SERVER_OPTIONS: Final = (
 _GRACE_SECONDS: Final = 1.0
 # A socket's path must fit into 104 bytes on macOS, 108 on Linux.
 _LONGEST_SOCKET_PATH: Final = 100
-_PREFIX: Final = "tf-crusoe-"
+_PREFIX: Final = "tf-plugin-"
 _SOCKET: Final = "/plugin"
 
 
@@ -84,6 +84,7 @@ def serve(
         print("|".join(map(str, fields)), flush=True)  # noqa: T201 - the handshake itself
         # The socket takes connections from now on, and the server answers once it is started. So
         # what takes longer to import is imported while Terraform is busy connecting.
+        from crusoe_provider.providerserver.plugin import Plugin  # noqa: PLC0415
         from crusoe_provider.providerserver.recent_creations import RecentCreations  # noqa: PLC0415
         from crusoe_provider.providerserver.services import add_services  # noqa: PLC0415
         from crusoe_provider.providerserver.terraform import Terraform  # noqa: PLC0415
@@ -91,7 +92,8 @@ def serve(
         terraform = Terraform(os.getppid(), environ)
         provider = new_provider(stop, terraform)
         creations = RecentCreations()
-        add_services(server, provider, lifetime, creations, terraform, hide=redactor.hide)
+        plugin = Plugin(provider, lifetime, creations, terraform, hide=redactor.hide)
+        add_services(server, plugin)
         server.start()
         quick_start.end()
         lifetime.wait_for_end()
