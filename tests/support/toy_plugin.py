@@ -4,6 +4,8 @@ Started as a process of its own: `python toy_plugin.py FOLDER`. Its resource doe
 attribute says; it tells of its progress, and waits for leave, through files in FOLDER.
 """
 
+import errno
+import os
 import sys
 import threading
 from pathlib import Path
@@ -134,6 +136,10 @@ class Thing(Resource):
             self.provider.stop.wait()
             ctx.diagnostics.add_error("Stopped")
             return None
+        if planned["does"] == "lack memory":
+            raise MemoryError
+        if planned["does"] == "lack files":
+            raise ConnectionError("no") from OSError(errno.EMFILE, "Too many open files")
         if planned["does"] == "wait":
             (self.provider.folder / "go").read_bytes()  # a named pipe: returns when written to
         ctx.save(state)
@@ -201,4 +207,7 @@ class Things(iface.DataSource):
 
 
 if __name__ == "__main__":
-    serve(lambda stop, terraform: ToyProvider(stop, terraform, Path(sys.argv[1])))
+    serve(
+        lambda stop, terraform: ToyProvider(stop, terraform, Path(sys.argv[1])),
+        longest_end=float(os.environ.get("TOY_LONGEST_END", "60")),
+    )

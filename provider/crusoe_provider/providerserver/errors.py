@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tf.utils import Diagnostics
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
+from crusoe_provider.providerserver.shortage import shortage_behind
 from crusoe_provider.providerserver.text import printable, printable_line
 
 if TYPE_CHECKING:
@@ -81,6 +82,14 @@ def diagnosis_of(rpc: str, exc: Exception, provider: "Provider") -> Diagnosis:
             return known
     except Exception:  # noqa: BLE001 - then the first one is reported as it is
         logger.debug("The diagnosis failed, too")
+    if lacking := shortage_behind(exc):
+        return Diagnosis(
+            f"Not enough {lacking}",
+            f"{rpc} of {provider.full_name()} failed because this machine, or a limit set for the "
+            f"process, has not enough {lacking} left. How far it had come by then is not known.\n\n"
+            "Make room or raise the limit, then run Terraform again. With a lower -parallelism it "
+            "needs less.",
+        )
     frames = traceback.extract_tb(exc.__traceback__)
     where = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "?"
     logger.debug(
