@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from crusoe_provider.api.models import StorageKey
+from crusoe_provider.api.models import KeyList, StorageKey
 from crusoe_provider.tokens.errors import ForeignToken
-from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, Presence, Present
+from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, NotProved, Presence, Present
 from crusoe_provider.tokens.token import Token
 from support.token_doubles import COLLEAGUE, ME, ORGANIZATION, Account, World, key
 
@@ -28,7 +28,7 @@ def presence(world: World) -> Presence:
 
 
 def look(
-    *lists: list[StorageKey], token: Token = TOKEN, memory: Memory | None = None
+    *lists: list[StorageKey] | KeyList, token: Token = TOKEN, memory: Memory | None = None
 ) -> tuple[object, World]:
     """Look for a token in an account that shows these lists, the last one for good."""
     world = World(Account(listed=list(lists[-1]), lists=[*lists]))
@@ -170,3 +170,13 @@ def test_the_last_sighting_is_written_down_once_a_day() -> None:
         stamps.append(memory.seen)
 
     assert stamps == ["2026-11-24T12:00:00Z"] * 3 + ["2026-11-25T12:00:00Z"] * 2
+
+
+@pytest.mark.parametrize("proves", [True, False])
+def test_a_list_that_proves_nothing_drops_no_token(proves: bool) -> None:
+    """`{}` may be an empty list, or no list at all."""
+    empty = KeyList((), proves_absence=proves)
+
+    found, _ = look(empty, empty, empty)
+
+    assert found == (Gone(None) if proves else NotProved())

@@ -15,6 +15,8 @@ from crusoe_provider.tokens.errors import ForeignToken
 from crusoe_provider.tokens.lifetime import instant_or_none, same_expiry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from crusoe_provider.api.account import Account
     from crusoe_provider.api.models import Identity, StorageKey
     from crusoe_provider.tokens.ownership import Ownership
@@ -158,7 +160,7 @@ class Presence:
         """
         if memory.caller is not None:
             self._ownership.learn(memory.caller, memory.owner)
-        key = self._listed(token, fresh=False)
+        key = _find(token, self._account.keys(self._organization_id))
         if key is not None:
             return Present(key)
         self.check_owner(token)
@@ -166,11 +168,11 @@ class Presence:
         if memory.made is not None and made is not None and self._now - made < _LONGEST_LAG:
             return NotListedYet(memory.made)
         self._stop.wait(_SECOND_LOOK_SECONDS)
-        key = self._listed(token, fresh=True)
+        keys = self._account.keys(self._organization_id, fresh=True)
+        key = _find(token, keys)
         if key is not None:
             return Present(key)
-        proved = self._account.keys(self._organization_id).proves_absence
-        return Gone(_moment(memory.seen)) if proved else NotProved()
+        return Gone(_moment(memory.seen)) if keys.proves_absence else NotProved()
 
     def check_owner(self, token: "Token") -> None:
         """Make sure that the token is not another user's.
@@ -186,9 +188,9 @@ class Presence:
         if self._ownership.is_foreign(token.user_id, keys, caller):
             raise ForeignToken(token.name, token.user_id, caller)
 
-    def _listed(self, token: "Token", *, fresh: bool) -> "StorageKey | None":
-        keys = self._account.keys(self._organization_id, fresh=fresh)
-        return next((k for k in keys if k.access_key_id == token.access_key_id), None)
+
+def _find(token: "Token", keys: "Iterable[StorageKey]") -> "StorageKey | None":
+    return next((k for k in keys if k.access_key_id == token.access_key_id), None)
 
 
 def _same_form(listed: str | None, stored: str) -> bool:
