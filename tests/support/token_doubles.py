@@ -79,7 +79,7 @@ class Account:
         caller: Who asks.
     """
 
-    listed: list[StorageKey] = field(default_factory=list)
+    listed: list[StorageKey] | KeyList = field(default_factory=list)
     lists: list[list[StorageKey] | KeyList | Exception] = field(default_factory=list)
     on_create: Callable[[str | None, str | None], NewStorageKey] = field(
         default=lambda _alias, _expiry: NewStorageKey("NEW", "secret")

@@ -160,7 +160,7 @@ class Presence:
         """
         if memory.caller is not None:
             self._ownership.learn(memory.caller, memory.owner)
-        key = _find(token, self._account.keys(self._organization_id))
+        key = _named(self._account.keys(self._organization_id), token.access_key_id)
         if key is not None:
             return Present(key)
         self.check_owner(token)
@@ -169,7 +169,7 @@ class Presence:
             return NotListedYet(memory.made)
         self._stop.wait(_SECOND_LOOK_SECONDS)
         keys = self._account.keys(self._organization_id, fresh=True)
-        key = _find(token, keys)
+        key = _named(keys, token.access_key_id)
         if key is not None:
             return Present(key)
         return Gone(_moment(memory.seen)) if keys.proves_absence else NotProved()
@@ -189,8 +189,8 @@ class Presence:
             raise ForeignToken(token.name, token.user_id, caller)
 
 
-def _find(token: "Token", keys: "Iterable[StorageKey]") -> "StorageKey | None":
-    return next((k for k in keys if k.access_key_id == token.access_key_id), None)
+def _named(keys: "Iterable[StorageKey]", access_key_id: str) -> "StorageKey | None":
+    return next((key for key in keys if key.access_key_id == access_key_id), None)
 
 
 def _same_form(listed: str | None, stored: str) -> bool:
