@@ -6,8 +6,10 @@ from typing import Protocol
 
 from tf import iface
 
+from crusoe_provider.providerserver.action import Action
 from crusoe_provider.providerserver.ephemeral import EphemeralResource
 from crusoe_provider.providerserver.errors import Diagnosis
+from crusoe_provider.providerserver.list_resource import ListResource
 
 
 class Provider(iface.Provider, Protocol):
@@ -15,6 +17,14 @@ class Provider(iface.Provider, Protocol):
 
     def get_ephemeral_resources(self) -> list[type[EphemeralResource]]:
         """Return the ephemeral resource types; each is made with the provider as its argument."""
+        return []
+
+    def get_list_resources(self) -> list[type[ListResource]]:
+        """Return the list resource types; each is made with the provider as its argument."""
+        return []
+
+    def get_actions(self) -> list[type[Action]]:
+        """Return the action types; each is made with the provider as its argument."""
         return []
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
