@@ -5,10 +5,11 @@ attribute says; it tells of its progress, and waits for leave, through files in 
 """
 
 import errno
+import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ from crusoe_provider.providerserver.serve import serve
 from crusoe_provider.providerserver.terraform import Terraform
 from crusoe_provider.providerserver.types import Object
 
+logger = logging.getLogger(__name__)
+
+CREDENTIAL = 'a "credential"\\n'
 SECRET = "toy-secret-never-to-be-logged"
 
 
@@ -50,6 +54,9 @@ class ToyProvider(Provider):
     def tell(self, event: str) -> None:
         with (self.folder / "events").open("a") as events:
             events.write(f"{event}\n")
+
+    def hide_with(self, hide: Callable[[str], None]) -> None:
+        hide(CREDENTIAL)
 
     def get_model_prefix(self) -> str:
         return "toy_"
@@ -65,6 +72,7 @@ class ToyProvider(Provider):
             raise ValueError(SECRET)
 
     def configure_provider(self, diags: Diagnostics, config: dict[str, Any]) -> None:
+        logger.info("Configured with %s", CREDENTIAL)
         if config["fail"] is True:
             raise ValueError(SECRET)
 

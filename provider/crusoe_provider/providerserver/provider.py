@@ -1,6 +1,7 @@
 """What a provider offers to this server: `tf`'s interface, completed."""
 
 import contextlib
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -26,6 +27,14 @@ class Provider(iface.Provider, Protocol):
     def get_actions(self) -> list[type[Action]]:
         """Return the action types; each is made with the provider as its argument."""
         return []
+
+    def hide_with(self, hide: Callable[[str], None]) -> None:
+        """Take the function that keeps a secret out of the log; called once, before anything else.
+
+        Values of sensitive attributes are hidden without it. It is for what comes from elsewhere,
+        such as credentials from the environment or from a file.
+        """
+        del hide
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Return what to tell the user of an error that a call has raised.
