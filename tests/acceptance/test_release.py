@@ -19,9 +19,9 @@ import pytest
 import release as releasing
 from crusoe_provider.cli.installation import NAME, SOURCE, terraform_platform
 from crusoe_provider.version import __version__
+from harness.sandbox import SOURCE_WITH_HOST, mirror_configuration
+from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
-from terraform_sandbox import SOURCE_WITH_HOST, mirror_configuration
 
 # One worker runs them all: the package is built once, and once more to compare.
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("release")]
@@ -92,13 +92,9 @@ def _gpg(*arguments: str) -> str:
 
 @pytest.fixture
 def bare(tmp_path: Path, crusoe: Crusoe) -> Iterator[Workspace]:
-    """A Terraform on a machine that has no Python: nothing on the path but Terraform."""
-    terraform = shutil.which("terraform")
-    assert terraform
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "terraform").symlink_to(terraform)
-    variables = crusoe.variables() | {"PATH": str(folder)}
+    """A Terraform on a machine that has no Python: nothing is on the path."""
+    (tmp_path / "bin").mkdir()
+    variables = crusoe.variables() | {"PATH": str(tmp_path / "bin")}
     with Workspace(tmp_path, variables=variables) as workspace:
         workspace.write(REQUIRED)
         yield workspace

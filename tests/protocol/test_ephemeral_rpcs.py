@@ -8,8 +8,9 @@ import pytest
 from tf.gen import tfplugin_pb2 as pb
 
 from crusoe_provider.providerserver import ephemeral_pb2 as messages
+from harness.sandbox import PLUGIN
 from support.plugin import Plugin, dynamic, plugin_environment, value_of
-from support.simulator_fixtures import PLUGIN, Crusoe
+from support.simulator_fixtures import Crusoe
 
 TYPE = "crusoe_storage_token"
 CONFIG = dict.fromkeys(

@@ -19,6 +19,8 @@ from tf.gen import tfplugin_pb2 as pb
 from tf.gen import tfplugin_pb2_grpc as provider_rpc
 from tf.utils import read_dynamic_value, to_dynamic_value
 
+from harness.sandbox import measuring
+
 # What go-plugin's client sets; the certificate's content does not matter to the server.
 TERRAFORM_ENVIRONMENT = {
     "TF_PLUGIN_MAGIC_COOKIE": "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2",
@@ -43,7 +45,7 @@ class Plugin:
         self._log = log
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
-                command, env=environment, stdout=subprocess.PIPE, stderr=stderr
+                command, env={**environment, **measuring()}, stdout=subprocess.PIPE, stderr=stderr
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()

@@ -1,6 +1,5 @@
 """The simulated Crusoe Cloud, and Terraform in front of it."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,9 @@ import pytest
 
 from crusoe_simulator.server import Simulator
 from crusoe_simulator.state import Organization, User
+from harness.sandbox import PLUGIN, variables_of
+from harness.workspace import Workspace
 from support.contract import ContractCheck
-from support.terraform import Workspace
-
-PLUGIN = Path(sys.executable).parent / "terraform-provider-crusoe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +29,7 @@ class Crusoe:
 
     def variables(self, user: User | None = None) -> dict[str, str]:
         """Return the environment with which the provider acts as a user; the one user if none."""
-        user = user or self.user
-        return {
-            "CRUSOE_API_ENDPOINT": self.simulator.endpoint,
-            "CRUSOE_ACCESS_KEY_ID": user.access_key_id,
-            "CRUSOE_SECRET_KEY": user.secret_key,
-        }
+        return variables_of(user or self.user, self.simulator)
 
     @property
     def keys_path(self) -> str:
