@@ -7,7 +7,9 @@ PYTEST := $(BIN)/pytest
 COVERAGE := $(BIN)/coverage
 TOOL := PYTHONPATH=tools $(BIN)/python -m
 # The dependencies of releases.
-PINNED := tools/release-requirements.txt
+PINNED := tools/release/requirements.txt
+PACKAGING := tools/release/package-requirements.txt
+RELEASE := PYTHONPATH=provider:tools
 PROTOC := $(BIN)/python -m grpc_tools.protoc --proto_path=provider
 PROTO := crusoe_provider/providerserver/ephemeral.proto
 # How many tests run at a time.
@@ -28,7 +30,7 @@ PLAY := $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(VENV)/.installed-demo$(NEWE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install demo playground test unit protocol acceptance soak bench compare mutants release \
-	checksums lock audit licences proto schema docs pictures fmt lint types clean check-terraform
+	package checksums lock audit licences proto schema docs pictures fmt lint types clean check-terraform
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -95,26 +97,37 @@ compare: install check-terraform ## Compare the plugin host with plain tf, fault
 	$(TOOL) bench.compare_with_plain_tf
 
 release: ## Build the packages of VERSION=x.y.z into dist, signed with GPG_KEY if that is set
-	@$(PYTHON) tools/release_version.py check "$(VERSION)"
+	@$(PYTHON) tools/release/version.py check "$(VERSION)"
 	$(PYTHON) -m venv --clear build/release
 	build/release/bin/python -m pip install --quiet --require-hashes -r $(PINNED)
-	PYTHONPATH=provider build/release/bin/python tools/release.py build
+	$(RELEASE) build/release/bin/python -m release.build
 	@$(MAKE) --no-print-directory checksums
 
+package: ## Build the wheel and the sdist into dist/python, and check them
+	$(PYTHON) -m venv --clear build/package
+	build/package/bin/python -m pip install --quiet --require-hashes -r $(PACKAGING)
+	rm -rf dist/python
+	build/package/bin/python -m build --no-isolation --outdir dist/python .
+	build/package/bin/python -m twine check --strict dist/python/*
+
 checksums: ## Write the checksums of the packages in dist, as part of a release
-	@$(PYTHON) tools/release_version.py check "$(VERSION)"
-	PYTHONPATH=provider $(PYTHON) tools/release.py checksums $(if $(GPG_KEY),--gpg-key "$(GPG_KEY)")
+	@$(PYTHON) tools/release/version.py check "$(VERSION)"
+	$(RELEASE) $(PYTHON) -m release.checksums $(if $(GPG_KEY),--gpg-key "$(GPG_KEY)")
 
 lock: install ## Pin the newest dependencies for releases, with their hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" --extra release \
 	  --output-file $(PINNED) pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" --group package \
+	  --output-file $(PACKAGING)
 
 audit: install ## Look the pinned dependencies up among the known vulnerabilities
 	$(BIN)/pip-audit --require-hashes --disable-pip --requirement $(PINNED)
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement $(PACKAGING)
 
 licences: install ## Print which software a release bundles, and under which licences
-	@$(BIN)/python tools/release.py licences
+	@$(TOOL) release.contents
 
 schema: install check-terraform ## Write the provider's schema to schemas/, as Terraform shows it
 	$(BIN)/python tools/schema.py > schemas/provider-schema.json

