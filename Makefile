@@ -96,6 +96,13 @@ bench: install check-terraform ## Measure how long users wait, beside other prov
 compare: install check-terraform ## Compare the plugin host with plain tf, fault by fault
 	$(TOOL) bench.compare_with_plain_tf
 
+mutants: $(VENV)/.installed-mutants ## Change tokens/ and api/, or MODULES=, and print what no unit test notices
+	$(BIN)/python tools/mutants.py $(MODULES)
+
+$(VENV)/.installed-mutants: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
+	@touch $@
+
 release: ## Build the packages of VERSION=x.y.z into dist, signed with GPG_KEY if that is set
 	@$(PYTHON) tools/release/version.py check "$(VERSION)"
 	$(PYTHON) -m venv --clear build/release

@@ -49,7 +49,9 @@ def notes(version: str, repository: Path = REPOSITORY) -> str:
     """
     changelog = (repository / "CHANGELOG.md").read_text(encoding="utf-8")
     section = re.search(
-        rf"^## {re.escape(version)} \(([^)\n]*)\)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL
+        rf"^## {re.escape(version)} \(([^)\n]*)\)\n(.*?)(?=^## |\Z)",
+        changelog,
+        re.MULTILINE | re.DOTALL,
     )
     if section is None:
         raise VersionError(f"CHANGELOG.md has no section of version {version}.")
