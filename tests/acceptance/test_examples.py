@@ -89,6 +89,7 @@ def test_code_in_the_pages_is_valid(page: Path, code: str, empty: Workspace) -> 
     assert validated.diagnostics == ()
 
 
+@pytest.mark.needs_terraform("1.8", opentofu="1.8")
 def test_code_in_the_pages_is_formatted() -> None:
     """As `terraform fmt` writes it, the parts included that cannot be validated."""
     found = list(snippets("terraform", "hcl"))
