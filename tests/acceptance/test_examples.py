@@ -124,6 +124,7 @@ def test_code_in_the_pages_is_valid(code: str, empty: Workspace) -> None:
     assert validated.diagnostics == ()
 
 
+@pytest.mark.needs_terraform("1.8", opentofu="1.8")
 def test_code_in_the_pages_is_formatted() -> None:
     """As `terraform fmt` writes it, the parts included that cannot be validated."""
     found = list(snippets("terraform", "hcl"))
