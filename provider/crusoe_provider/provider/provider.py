@@ -19,6 +19,7 @@ from crusoe_provider.provider.data_source_storage_tokens import StorageTokensDat
 from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, add_problems, diagnose
 from crusoe_provider.provider.ephemeral_storage_token import EphemeralStorageToken
 from crusoe_provider.provider.function_credentials_file import CredentialsFileFunction
+from crusoe_provider.provider.function_decrypt import DecryptFunction
 from crusoe_provider.provider.problems import ConfigurationError
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
 from crusoe_provider.providerserver.ephemeral import EphemeralResource
@@ -58,6 +59,7 @@ class CrusoeProvider(Provider):
         home: The home folder, for `.crusoe/config`; `None` when there is none.
         terraform: The Terraform that has started this process.
         now: The clock, aware.
+        hide: Keeps a secret out of the log; for those that no attribute carries.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class CrusoeProvider(Provider):
         home: "Path | None",
         terraform: "Terraform",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        hide: Callable[[str], None] = lambda _secret: None,
     ) -> None:
+        self.hide = hide
         self._stop = stop
         self._environ = environ
         self._home = home
@@ -224,6 +228,7 @@ class CrusoeProvider(Provider):
                 stop=self._stop,
                 calls=self._calls,
                 terraform=self._terraform,
+                hide=self.hide,
                 organization_known="organization_id" not in unknown,
                 import_secret=self._environ.get(SECRET_VARIABLE, "").strip() or None,
             )
@@ -277,7 +282,7 @@ class CrusoeProvider(Provider):
 
     def get_functions(self) -> list[type[Function]]:
         """Return the functions."""
-        return [CredentialsFileFunction]
+        return [CredentialsFileFunction, DecryptFunction]
 
 
 def _provider_block(config: dict[str, Any]) -> "tuple[ProviderBlock, frozenset[str]]":

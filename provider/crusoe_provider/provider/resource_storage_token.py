@@ -18,6 +18,8 @@ from crusoe_provider.provider.attributes import (
     ORGANIZATION_ID,
     Duration,
     Timestamp,
+    encrypt_to_attribute,
+    encrypted_secret_key_attribute,
     organization_attribute,
 )
 from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, Refusal, failing
@@ -27,6 +29,7 @@ from crusoe_provider.provider.validators import (
     check_alias,
     check_lifetime,
     check_organization_id,
+    check_recipients,
     check_timeouts,
     given,
 )
@@ -42,6 +45,7 @@ from crusoe_provider.providerserver.resource import (
     State,
 )
 from crusoe_provider.tokens.durations import parse_duration
+from crusoe_provider.tokens.encryption import Recipients
 from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.lifetime import expiry_after
 from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, Present
@@ -97,8 +101,8 @@ class StorageTokenResource(Resource):
                 "A storage token (API key) of Crusoe Cloud Object Storage: an access key ID and a "
                 "secret key for S3 clients. It belongs to the user whose credentials the provider "
                 "uses; a user has at most two. Crusoe shows the secret once, at creation: from "
-                "then on it exists in the Terraform state only, so protect the state. Destroying "
-                "the token revokes access at once."
+                "then on it exists in the Terraform state only, so protect the state, or have it "
+                "encrypted with `encrypt_to`. Destroying the token revokes access at once."
             ),
             attributes=[
                 Attribute(
@@ -154,6 +158,10 @@ class StorageTokenResource(Resource):
                         'had none does not. Default: none. Example: `{ rotation = "2027-q1" }`.'
                     ),
                 ),
+                encrypt_to_attribute(
+                    "Any other change of the keys replaces the token, because its secret cannot "
+                    "be encrypted anew."
+                ),
                 organization_attribute(" whose buckets the token opens", replaces=True),
                 Attribute(
                     "id",
@@ -181,9 +189,10 @@ class StorageTokenResource(Resource):
                     description=(
                         "Secret for S3 clients (`AWS_SECRET_ACCESS_KEY`). Known only from the "
                         "creation, and kept in the state; it cannot be read again. Null for an "
-                        "imported token, unless the import was given it."
+                        "imported token, unless the import was given it, and with `encrypt_to`."
                     ),
                 ),
+                encrypted_secret_key_attribute(),
                 Attribute(
                     "status",
                     String(),
@@ -246,6 +255,7 @@ class StorageTokenResource(Resource):
         check_alias(diags, config)
         check_lifetime(diags, config)
         check_organization_id(diags, config)
+        check_recipients(diags, config)
         check_timeouts(diags, config)
 
     def observe(self, state: State) -> None:
@@ -281,6 +291,8 @@ class StorageTokenResource(Resource):
         with failing():
             organization_id = session.organization_id(given_id)
         plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
+        # Before anything exists: a token whose secret could not be encrypted would be lost.
+        recipients = Recipients(given(plan.encrypt_to) or ())
         creation = session.creation(organization_id)
         try:
             with failing(_NOT_CREATED):
@@ -297,9 +309,10 @@ class StorageTokenResource(Resource):
                 ctx.save(plan.but(expires_at=lost.expire_at).as_listed(lost.left).to_state())
             raise
         key = created.key
+        session.hide(key.secret_key)
         token = plan.but(
             access_key_id=key.access_key_id,
-            secret_key=key.secret_key,
+            **recipients.kept(key.secret_key),
             expires_at=created.expire_at if is_unknown(plan.expires_at) else plan.expires_at,
             user_id=created.creator.id,
         )
@@ -392,9 +405,16 @@ class StorageTokenResource(Resource):
         )
 
     def update(self, ctx: iface.UpdateContext, current: State, planned: State) -> State | None:
-        """Return the planned state: whatever the API stores can only be replaced."""
-        del ctx, current
-        return planned
+        """Return the planned state, with the secret encrypted if the plan says so.
+
+        Whatever the API stores can only be replaced.
+        """
+        del ctx
+        plan = Token.of_plan(planned)
+        if not is_unknown(plan.encrypted_secret_key):
+            return planned
+        recipients = Recipients(given(plan.encrypt_to) or ())
+        return plan.but(**recipients.kept(Token.of_state(current).secret_key)).to_state()
 
     def delete(self, ctx: iface.DeleteContext, current: State) -> None:
         """Revoke the token; one that is gone already is success."""

@@ -48,6 +48,7 @@ class Session:
         stop: Set when nothing new is to be started.
         calls: The calls in flight.
         terraform: The Terraform that has started this process.
+        hide: Keeps a secret out of the log; for those that no attribute carries.
     """
 
     account: "Account"
@@ -57,6 +58,7 @@ class Session:
     stop: threading.Event
     calls: "InFlightCalls"
     terraform: "Terraform"
+    hide: Callable[[str], None] = lambda _secret: None
     organization_known: bool = True
     import_secret: str | None = field(default=None, repr=False)
     warn_once: Once = field(default_factory=Once)
