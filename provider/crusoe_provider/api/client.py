@@ -175,7 +175,7 @@ class CrusoeClient:
         attempt = 0
         while True:
             if self._stop.is_set() and not (finish and attempt == 0):
-                raise Interrupted("Terraform asked to stop before the request was sent.")
+                raise Interrupted("The request was not sent.")
             attempt += 1
             failure, status, retry_after = self._attempt(method, path, body, attempt)
             if isinstance(failure, httpx.Response):
@@ -192,7 +192,7 @@ class CrusoeClient:
             if failures is not None:
                 failures.append(failure)
             if self._stop.wait(delay):
-                raise Interrupted(f"Terraform asked to stop between two attempts. {failure}")
+                raise Interrupted(f"The request was not sent again. {failure}")
 
     def _attempt(
         self, method: str, path: str, body: bytes | None, attempt: int

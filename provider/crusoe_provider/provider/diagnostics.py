@@ -150,12 +150,10 @@ def diagnose(error: Exception, *, credentials: str) -> Diagnosis | None:
         case Refusal():
             return error.diagnosis
         case Failure():
-            return Diagnosis(
-                error.summary, f"{error.cause}\n\n{advice(error.cause, credentials=credentials)}"
-            )
+            return Diagnosis(error.summary, _detail(error.cause, credentials))
         case errors.CrusoeError():
             summary = _of_kind(_HEADLINES, error) or "Crusoe did not answer as expected"
-            return Diagnosis(summary, f"{error}\n\n{advice(error, credentials=credentials)}")
+            return Diagnosis(summary, _detail(error, credentials))
         case TokenError():
             return _token_diagnosis(error, credentials)
     return None
@@ -210,6 +208,11 @@ def _secret_claimed(error: SecretClaimed) -> Diagnosis:
         "Import the tokens in runs of their own, each with its secret, or without the "
         "variable.",
     )
+
+
+def _detail(error: errors.CrusoeError, credentials: str) -> str:
+    why = "Terraform asked to stop. " if isinstance(error, errors.Interrupted) else ""
+    return f"{why}{error}\n\n{advice(error, credentials=credentials)}"
 
 
 def advice(error: errors.CrusoeError, *, credentials: str) -> str:
