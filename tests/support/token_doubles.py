@@ -135,6 +135,7 @@ class Terraform:
 
     planning: bool = True
     nothing: bool = False
+    importing: bool = False
     others: int = 0
     operations: int = 10
 
@@ -143,6 +144,9 @@ class Terraform:
 
     def is_applying(self) -> bool:
         return not self.planning
+
+    def imports_only(self) -> bool:
+        return self.importing
 
     def creates_nothing(self) -> bool:
         return self.nothing

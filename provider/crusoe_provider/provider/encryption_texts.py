@@ -17,6 +17,13 @@ EARLIER_STATES: Final = (
     ),
 )
 
+SECRET_NEEDED: Final = Diagnosis(
+    "Secret of the imported storage token is needed",
+    "The plan takes the secret of this token from CRUSOE_STORAGE_TOKEN_SECRET, which is not set in "
+    "this apply. A plan does not hold the secret.\n\n"
+    "Set the variable for the apply as well, then apply again.",
+)
+
 _PUBLIC_KEYS: Final = (
     "A recipient is the public key of an age identity (age1…, as age-keygen -y prints it) or an "
     "SSH public key of the type ssh-ed25519 or ssh-rsa (the line in id_ed25519.pub)."

@@ -219,6 +219,9 @@ class CrusoeProvider(Provider):
         except ConfigurationError as error:
             add_problems(diags, error.problems)
             return
+        import_secret = self._environ.get(SECRET_VARIABLE, "").strip() or None
+        if import_secret is not None:
+            self.hide(import_secret)
         self._sessions.begin(
             Session(
                 account=_new_account(settings, self._stop, self._now),
@@ -230,7 +233,7 @@ class CrusoeProvider(Provider):
                 terraform=self._terraform,
                 hide=self.hide,
                 organization_known="organization_id" not in unknown,
-                import_secret=self._environ.get(SECRET_VARIABLE, "").strip() or None,
+                import_secret=import_secret,
             )
         )
 

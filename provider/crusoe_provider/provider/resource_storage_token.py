@@ -45,7 +45,7 @@ from crusoe_provider.providerserver.resource import (
     State,
 )
 from crusoe_provider.tokens.durations import parse_duration
-from crusoe_provider.tokens.encryption import Recipients
+from crusoe_provider.tokens.encryption import Recipients, is_encrypted
 from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.lifetime import expiry_after
 from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, Present
@@ -366,6 +366,8 @@ class StorageTokenResource(Resource):
         match found:
             case Present():
                 token = memory.seen_again(token, found.key, session.now())
+                if session.awaits_secret(token.access_key_id):
+                    memory.secret_due = token.access_key_id
                 memory.keep(ctx.private)
                 return self._refreshed(ctx, token, organization_id, session).to_state()
             case NotListedYet():
@@ -410,11 +412,13 @@ class StorageTokenResource(Resource):
         Whatever the API stores can only be replaced.
         """
         del ctx
-        plan = Token.of_plan(planned)
-        if not is_unknown(plan.encrypted_secret_key):
+        plan, secret = Token.of_plan(planned), Token.of_state(current).secret_key
+        if not (is_unknown(plan.secret_key) or is_unknown(plan.encrypted_secret_key)):
             return planned
+        if secret is None:
+            secret = self._sessions.get().import_secret
         recipients = Recipients(given(plan.encrypt_to) or ())
-        return plan.but(**recipients.kept(Token.of_state(current).secret_key)).to_state()
+        return plan.but(**recipients.kept(secret)).to_state()
 
     def delete(self, ctx: iface.DeleteContext, current: State) -> None:
         """Revoke the token; one that is gone already is success."""
@@ -439,10 +443,19 @@ class StorageTokenResource(Resource):
         key = next((k for k in keys if _is_named(k, wanted)), None)
         if key is None or key not in mine:
             raise _not_importable(wanted, key, mine, caller)
-        secret_key = session.claim_import_secret(wanted)
-        if secret_key is None:
+        token = Token.of_key(key, organization_id=organization_id)
+        secret = session.claim_import_secret(wanted)
+        if secret is None:
             ctx.diagnostics.add_warning(*_SECRET_UNKNOWN)
-        return Token.of_key(key, organization_id=organization_id, secret_key=secret_key).to_state()
+        elif is_encrypted(secret):
+            token = token.but(encrypted_secret_key=f"{secret}\n")
+        elif session.terraform.imports_only():
+            token = token.but(secret_key=secret)
+        else:
+            # An import knows nothing of the configuration, and its result is part of the plan. So
+            # the secret has to wait for the apply, which knows whether it is to be encrypted.
+            session.await_secret(token.access_key_id)
+        return token.to_state()
 
     def move(self, diagnostics: Diagnostics, source: MoveSource) -> State | None:
         """Take over a key of Crusoe's own provider, secret included."""

@@ -145,6 +145,10 @@ class Terraform:
         """Say whether it certainly applies."""
         return self._phase is Phase.APPLYING
 
+    def imports_only(self) -> bool:
+        """Say whether its command is certainly `import`, which stores what is imported at once."""
+        return "import" in _command_of(self._pid)[1:3]
+
     def creates_nothing(self) -> bool:
         """Say whether its command certainly only destroys or refreshes."""
         return False

@@ -66,6 +66,7 @@ class Session:
     _quotas: dict[str, Quota] = field(default_factory=dict)
     _borrowed: dict[str, str] = field(default_factory=dict)
     _importer: str | None = None
+    _awaiting: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -168,6 +169,16 @@ class Session:
         if first != importer:
             raise SecretClaimed(first, importer)
         return self.import_secret
+
+    def await_secret(self, access_key_id: str) -> None:
+        """Take note of an imported token that gets its secret in the apply."""
+        with self._lock:
+            self._awaiting.add(access_key_id)
+
+    def awaits_secret(self, access_key_id: str) -> bool:
+        """Say whether this run has imported a token that gets its secret in the apply."""
+        with self._lock:
+            return access_key_id in self._awaiting
 
 
 class Sessions:
