@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from crusoe_provider.api.models import Identity, NewStorageKey, StorageKey
+from crusoe_provider.api.deletion import Deletion
+from crusoe_provider.api.models import Identity, KeyList, NewStorageKey, StorageKey
 from crusoe_provider.tokens.in_flight import InFlightCalls
 from crusoe_provider.tokens.ownership import Ownership
 from crusoe_provider.tokens.quota import Quota
@@ -78,8 +79,8 @@ class Account:
         caller: Who asks.
     """
 
-    listed: list[StorageKey] = field(default_factory=list)
-    lists: list[list[StorageKey] | Exception] = field(default_factory=list)
+    listed: list[StorageKey] | KeyList = field(default_factory=list)
+    lists: list[list[StorageKey] | KeyList | Exception] = field(default_factory=list)
     on_create: Callable[[str | None, str | None], NewStorageKey] = field(
         default=lambda _alias, _expiry: NewStorageKey("NEW", "secret")
     )
@@ -99,15 +100,13 @@ class Account:
         """Return the only organization."""
         return ORGANIZATION
 
-    def keys(
-        self, _organization_id: str, *, fresh: bool = False, finish: bool = False
-    ) -> tuple[StorageKey, ...]:
+    def keys(self, _organization_id: str, *, fresh: bool = False, finish: bool = False) -> KeyList:
         """Return the next list."""
         del fresh, finish
         answer = self.lists.pop(0) if self.lists else self.listed
         if isinstance(answer, Exception):
             raise answer
-        return tuple(answer)
+        return answer if isinstance(answer, KeyList) else KeyList(answer)
 
     def create_key(
         self, _organization_id: str, *, alias: str | None, expire_at: str | None
@@ -118,7 +117,7 @@ class Account:
 
     def delete_key(
         self, _organization_id: str, access_key_id: str, *, finish: bool = False
-    ) -> bool:
+    ) -> Deletion:
         """Delete a key."""
         del finish
         if self.deletion_error is not None:
@@ -126,7 +125,7 @@ class Account:
         self.deletions.append(access_key_id)
         there = any(k.access_key_id == access_key_id for k in self.listed)
         self.listed = [k for k in self.listed if k.access_key_id != access_key_id]
-        return there
+        return Deletion.DELETED if there else Deletion.ALREADY_GONE
 
 
 @dataclass

@@ -42,7 +42,7 @@ def lose_answer(
 
     def lost(_alias: str | None, _expiry: str | None) -> NewStorageKey:
         world.account.listed = [*world.account.listed, *appearing]
-        raise cause or ConnectionFailed("cut", may_have_happened=True)
+        raise cause or ConnectionFailed("cut", method="POST", may_have_happened=True)
 
     world.account.on_create = lost
     with pytest.raises(AnswerLost) as caught:
@@ -146,7 +146,7 @@ def test_a_key_of_a_sibling_of_this_apply_is_not_taken_for_the_lost_one() -> Non
 def test_a_key_that_cannot_be_revoked_is_named() -> None:
     """The error says what is left, and the slot counts as taken."""
     world = World()
-    world.account.deletion_error = ServerError("no", status=500)
+    world.account.deletion_error = ServerError("no", method="POST", status=500)
 
     lost = lose_answer(world, key("NEW", "ci"))
 
@@ -159,7 +159,7 @@ def test_a_key_that_cannot_be_revoked_is_named() -> None:
 def test_a_list_that_cannot_be_read_proves_nothing() -> None:
     """Nothing is revoked, and the error says why it is not known."""
     world = World()
-    world.account.lists = [[], ServerError("down", status=500)]
+    world.account.lists = [[], ServerError("down", method="POST", status=500)]
 
     lost = lose_answer(world, key("NEW", "ci"))
 
@@ -195,7 +195,7 @@ def test_a_request_that_was_never_sent_is_no_lost_answer() -> None:
     world = World()
 
     def refuse(_alias: str | None, _expiry: str | None) -> NewStorageKey:
-        raise ConnectionFailed("no route", may_have_happened=False)
+        raise ConnectionFailed("no route", method="POST", may_have_happened=False)
 
     world.account.on_create = refuse
 
@@ -212,7 +212,7 @@ def test_a_refusal_with_a_free_slot_is_final() -> None:
     world = World()
 
     def refuse(_alias: str | None, _expiry: str | None) -> NewStorageKey:
-        raise ApiError("bad alias", status=400)
+        raise ApiError("bad alias", method="POST", status=400)
 
     world.account.on_create = refuse
 
@@ -229,7 +229,7 @@ def test_a_refusal_for_want_of_a_slot_waits_for_one() -> None:
     def refuse_once(_alias: str | None, _expiry: str | None) -> NewStorageKey:
         if world.account.creations == 1:
             world.account.listed = [key("A"), rival]
-            raise ApiError("too many keys", status=400)
+            raise ApiError("too many keys", method="POST", status=400)
         return NewStorageKey("NEW", "secret")
 
     def rival_goes(seconds: float) -> None:
@@ -250,8 +250,8 @@ def test_no_permission_is_not_taken_for_a_full_quota() -> None:
     world = World(Account(listed=[key("A"), key("B")]), limit=3)
 
     def refuse(_alias: str | None, _expiry: str | None) -> NewStorageKey:
-        world.account.listed.append(key("C"))
-        raise PermissionDenied("no", status=403)
+        world.account.listed = [*world.account.listed, key("C")]
+        raise PermissionDenied("no", method="POST", status=403)
 
     world.account.on_create = refuse
 
@@ -271,11 +271,10 @@ def test_the_expiry_counts_from_the_post() -> None:
     world.clock.on_wait = b_goes
     asked_at: list[float] = []
 
-    creation(world).create(
-        alias=None,
-        expire_at=lambda: asked_at.append(world.clock.seconds),  # type: ignore[func-returns-value]
-        seconds=60.0,
-    )
+    def expiry() -> None:
+        asked_at.append(world.clock.seconds)
+
+    creation(world).create(alias=None, expire_at=expiry, seconds=60.0)
 
     assert asked_at[0] > 30
 

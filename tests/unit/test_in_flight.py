@@ -34,9 +34,12 @@ def test_quiet_begins_when_the_last_call_that_works_ends() -> None:
     with given.call(), given.waiting():
         other = given.call()
         other.__enter__()
-        clock.on_wait = lambda seconds: (
-            other.__exit__(None, None, None) if seconds > 3 and given._calls == 2 else None
-        )
+
+        def end_other(seconds: float) -> None:
+            if seconds > 3 and given._calls == 2:
+                other.__exit__(None, None, None)
+
+        clock.on_wait = end_other
 
         given.wait(lambda: False, at_most=60, quiet=lambda: 1.0)
 

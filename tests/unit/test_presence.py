@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 
-from crusoe_provider.api.models import StorageKey
+from crusoe_provider.api.models import KeyList, StorageKey
 from crusoe_provider.tokens.errors import ForeignToken
-from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, Presence, Present
+from crusoe_provider.tokens.presence import (
+    Gone,
+    Memory,
+    NotListedYet,
+    NotProved,
+    Presence,
+    Present,
+)
 from crusoe_provider.tokens.token import Token
 from support.token_doubles import COLLEAGUE, ME, ORGANIZATION, Account, World, key
 
@@ -28,10 +35,10 @@ def presence(world: World) -> Presence:
 
 
 def look(
-    *lists: list[StorageKey], token: Token = TOKEN, memory: Memory | None = None
+    *lists: list[StorageKey] | KeyList, token: Token = TOKEN, memory: Memory | None = None
 ) -> tuple[object, World]:
     """Look for a token in an account that shows these lists, the last one for good."""
-    world = World(Account(listed=list(lists[-1]), lists=[*lists]))
+    world = World(Account(listed=lists[-1], lists=[*lists]))
     return presence(world).of(token, memory or Memory()), world
 
 
@@ -58,6 +65,11 @@ def test_a_token_that_a_list_forgets_for_a_moment_is_present() -> None:
     found, _ = look([], [], [SHOWN])
 
     assert found == Present(SHOWN)
+
+
+def test_a_list_that_proves_nothing_drops_no_token() -> None:
+    """`{}` for example, which a broken server may answer, too."""
+    assert look(KeyList([], proves_absence=False))[0] == NotProved()
 
 
 def test_a_new_token_need_not_be_listed_yet() -> None:

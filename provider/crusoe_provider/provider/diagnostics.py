@@ -54,6 +54,10 @@ _ADVICE: Final[Mapping[type[errors.CrusoeError], str]] = {
     errors.UnexpectedAnswer: (
         "Check that api_endpoint leads to the Crusoe API and that no proxy answers in its place."
     ),
+    errors.NotDeleted: (
+        "The token stays in the state. Run Terraform again; if it stays listed, ask Crusoe support."
+    ),
+    errors.NotSent: "Check the settings of proxies and TLS in the environment, then try again.",
     errors.OrganizationNotDetermined: (
         "Set organization_id in the provider block, on the resource, or as "
         "CRUSOE_ORGANIZATION_ID in the environment."
@@ -231,11 +235,16 @@ def owner_unknown(error: OwnerUnknown) -> str:
     )
 
 
-def add_problems(diagnostics: "Diagnostics", problems: "Iterable[Problem]") -> None:
-    """Report problems of the provider block, each on its attribute."""
+def add_problems(
+    diagnostics: "Diagnostics", problems: "Iterable[Problem]", *, warnings: bool = False
+) -> None:
+    """Report problems of the provider block, each on its attribute, as errors or as warnings."""
     for problem in problems:
         path = [problem.attribute] if problem.attribute else None
-        diagnostics.add_error(problem.summary, problem.detail, path=path)
+        if warnings:
+            diagnostics.add_warning(problem.summary, problem.detail, path=path)
+        else:
+            diagnostics.add_error(problem.summary, problem.detail, path=path)
 
 
 def _of_kind(

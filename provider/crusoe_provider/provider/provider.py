@@ -209,19 +209,21 @@ class CrusoeProvider(Provider):
 
         No request is sent.
         """
-        from crusoe_provider.provider.configuration import resolve  # noqa: PLC0415 - see above
+        from crusoe_provider.provider.configuration import settle  # noqa: PLC0415 - see above
 
         block, unknown = _provider_block(config)
         if unknown & _ACCOUNT_ATTRIBUTES:
             return
         try:
-            settings = resolve(block, environ=self._environ, home=self._home)
+            configuration = settle(block, environ=self._environ, home=self._home)
         except ConfigurationError as error:
             add_problems(diags, error.problems)
             return
         import_secret = self._environ.get(SECRET_VARIABLE, "").strip() or None
         if import_secret is not None:
             self.hide(import_secret)
+        add_problems(diags, configuration.warnings, warnings=True)
+        settings = configuration.settings
         self._sessions.begin(
             Session(
                 account=_new_account(settings, self._stop, self._now),

@@ -48,7 +48,7 @@ from crusoe_provider.tokens.durations import parse_duration
 from crusoe_provider.tokens.encryption import Recipients, is_encrypted
 from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.lifetime import expiry_after
-from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, Present
+from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, NotProved, Present
 from crusoe_provider.tokens.token import Token, in_order, is_unknown
 
 if TYPE_CHECKING:
@@ -376,6 +376,15 @@ class StorageTokenResource(Resource):
                     f"{token.name} was created at {found.made}, and Crusoe's list of tokens does "
                     "not show it yet. It stays in the state.\n\n"
                     "Nothing needs to be done: what is missing is filled in at a later refresh.",
+                )
+                return current
+            case NotProved():
+                ctx.diagnostics.add_warning(
+                    "Storage token not in the list",
+                    f"Crusoe's list of tokens does not show {token.name}, but the answer does not "
+                    "prove either that it is gone: it is empty without saying so, or holds entries "
+                    "that cannot be read. The token stays in the state.\n\n"
+                    "If you know that it is gone, remove it with terraform state rm.",
                 )
                 return current
             case Gone():
