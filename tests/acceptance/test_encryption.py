@@ -275,6 +275,28 @@ def test_it_is_handed_on_while_an_apply_runs_and_stored_nowhere(
         assert files_with(text, files_of(sink)) == []
 
 
+def test_the_example_hands_the_secret_to_a_command(
+    workspace: Workspace, crusoe: Crusoe, tmp_path: Path
+) -> None:
+    """As it stands in the repository, with an SSH key."""
+    file = tmp_path / "handed_on"
+    workspace.use_example("encrypted-secret")
+    workspace.variables |= {
+        "TF_VAR_age_identity": SSH_IDENTITY,
+        "TF_VAR_recipients": json.dumps([AGE, SSH]),
+        "TF_VAR_command": f"printf %s \"$SECRET_KEY\" > '{file}'",
+    }
+
+    applied = workspace.apply().succeeded()
+
+    secret = secret_of(crusoe)
+    assert file.read_text() == secret
+    assert decrypt(workspace.output_json()["encrypted_secret_key"], AGE_IDENTITY) == secret
+    assert secret not in applied.text
+    assert files_with(secret, workspace.folder) == []
+    assert workspace.plan("-detailed-exitcode").exit_code == 0
+
+
 def test_the_result_is_as_sensitive_as_the_identity(workspace: Workspace, crusoe: Crusoe) -> None:
     """Terraform refuses to put it into an output that is not, or an argument that is stored."""
     workspace.variables["TF_VAR_identity"] = AGE_IDENTITY

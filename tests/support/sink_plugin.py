@@ -24,20 +24,10 @@ from crusoe_provider.providerserver.resource import (
 )
 from crusoe_provider.providerserver.serve import serve
 from crusoe_provider.providerserver.terraform import Terraform
+from support.write_only import WriteOnly
 
 SOURCE = "example/sink"
 SINK_FILE = "SINK_FILE"
-# `write_only = true` in the messages of Terraform 1.11, in which it has the number 11.
-_WRITE_ONLY = bytes([11 << 3, 1])
-
-
-class WriteOnly(Attribute):
-    """An attribute whose value Terraform hands over, and stores nowhere."""
-
-    def to_pb(self) -> Any:
-        """Return the message, with the field that `tf` lacks."""
-        plain = super().to_pb()
-        return type(plain).FromString(plain.SerializeToString() + _WRITE_ONLY)
 
 
 class SinkProvider(Provider):
@@ -113,7 +103,8 @@ def executable(folder: Path) -> Path:
     """Write an executable that serves it into a folder, and return it."""
     file = folder / "terraform-provider-sink"
     file.parent.mkdir(parents=True)
-    file.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}"\n')
+    command = f'"{sys.executable}" "{__file__}"'
+    file.write_text(f'#!/bin/sh\nPYTHONPATH="{Path(__file__).parents[1]}" exec {command}\n')
     file.chmod(0o700)
     return file
 
