@@ -1,9 +1,11 @@
-"""A plugin with a toy provider, to test the plugin host alone.
+"""A plugin with a toy provider, to test the provider server alone.
 
 Started as a process of its own: `python toy_plugin.py FOLDER`. Its resource does what the `does`
 attribute says; it tells of its progress, and waits for leave, through files in FOLDER.
 """
 
+import errno
+import os
 import sys
 import threading
 from pathlib import Path
@@ -25,14 +27,16 @@ from crusoe_provider.providerserver.resource import (
     State,
 )
 from crusoe_provider.providerserver.serve import serve
+from crusoe_provider.providerserver.terraform import Terraform
 from crusoe_provider.providerserver.types import Object
 
 SECRET = "toy-secret-never-to-be-logged"
 
 
 class ToyProvider(Provider):
-    def __init__(self, stop: threading.Event, folder: Path) -> None:
+    def __init__(self, stop: threading.Event, terraform: Terraform, folder: Path) -> None:
         self.stop = stop
+        self.terraform = terraform
         self.folder = folder
 
     def get_model_prefix(self) -> str:
@@ -96,11 +100,17 @@ class Thing(Resource):
             raise ValueError(SECRET)
         if config["does"] == "print an undecodable text":
             diags.add_error("Bad \udcff text", "Also \ud800 here")
+        if config["does"] == "print what is dangerous":
+            diags.add_error("An \x1b[31malert", "See:\n::error::here")
 
     def plan(  # type: ignore[override]  # see Resource
         self, ctx: PlanContext, current: State | None, planned: State
     ) -> State:
         self.tell(f"plan {'create' if current is None else 'update'} {sorted(ctx.changed_fields)}")
+        if ctx.planned_private is not None:
+            self.tell(f"planned before: {ctx.planned_private}")
+        if planned["does"] == "tell the phase":
+            self.tell(f"phase {self.provider.terraform.phase().name}")
         if planned["does"] == "fail in plan":
             raise ValueError(SECRET)
         if planned["does"] == "replace for size" and "size" in ctx.changed_fields:
@@ -126,6 +136,10 @@ class Thing(Resource):
             self.provider.stop.wait()
             ctx.diagnostics.add_error("Stopped")
             return None
+        if planned["does"] == "lack memory":
+            raise MemoryError
+        if planned["does"] == "lack files":
+            raise ConnectionError("no") from OSError(errno.EMFILE, "Too many open files")
         if planned["does"] == "wait":
             (self.provider.folder / "go").read_bytes()  # a named pipe: returns when written to
         ctx.save(state)
@@ -193,4 +207,7 @@ class Things(iface.DataSource):
 
 
 if __name__ == "__main__":
-    serve(lambda stop, _terraform: ToyProvider(stop, Path(sys.argv[1])))
+    serve(
+        lambda stop, terraform: ToyProvider(stop, terraform, Path(sys.argv[1])),
+        longest_end=float(os.environ.get("TOY_LONGEST_END", "60")),
+    )

@@ -45,13 +45,13 @@ class RequestError(CrusoeError):
     """One request failed.
 
     Attributes:
-        method: The HTTP method.
+        method: The HTTP method, where it is known.
         may_have_happened: Whether the server may have done what it was asked to. It may have when
             the answer was lost or could not be understood; it has not when the connection was
             never made, or Crusoe refused.
     """
 
-    def __init__(self, message: str, *, method: str, may_have_happened: bool) -> None:
+    def __init__(self, message: str, *, method: str = "", may_have_happened: bool) -> None:
         super().__init__(message)
         self.method = method
         self.may_have_happened = may_have_happened
@@ -65,7 +65,7 @@ class RequestError(CrusoeError):
 class NotSent(RequestError):
     """The request could not be sent from here; nothing has happened."""
 
-    def __init__(self, message: str, *, method: str) -> None:
+    def __init__(self, message: str, *, method: str = "") -> None:
         super().__init__(message, method=method, may_have_happened=False)
 
 
@@ -80,7 +80,7 @@ class UnexpectedAnswer(RequestError):
         report: What Crusoe's support or ours would ask for, in one line; part of the text, too.
     """
 
-    def __init__(self, message: str, *, method: str, report: str = "") -> None:
+    def __init__(self, message: str, *, method: str = "", report: str = "") -> None:
         super().__init__(message, method=method, may_have_happened=True)
         self.report = report
 
@@ -105,7 +105,7 @@ class ApiError(RequestError):
         self,
         message: str,
         *,
-        method: str,
+        method: str = "",
         status: int,
         documented: bool = False,
         may_have_happened: bool = False,
