@@ -59,7 +59,6 @@ class CrusoeProvider(Provider):
         home: The home folder, for `.crusoe/config`; `None` when there is none.
         terraform: The Terraform that has started this process.
         now: The clock, aware.
-        hide: Keeps a secret out of the log; for those that no attribute carries.
     """
 
     def __init__(
@@ -70,9 +69,8 @@ class CrusoeProvider(Provider):
         home: "Path | None",
         terraform: "Terraform",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        hide: Callable[[str], None] = lambda _secret: None,
     ) -> None:
-        self.hide = hide
+        self.hide: Callable[[str], None] = lambda _secret: None
         self._stop = stop
         self._environ = environ
         self._home = home
@@ -238,6 +236,10 @@ class CrusoeProvider(Provider):
                 import_secret=import_secret,
             )
         )
+
+    def hide_with(self, hide: Callable[[str], None]) -> None:
+        """Take what keeps a secret out of the log; for those that no attribute carries."""
+        self.hide = hide
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Return what to tell the user of an error of the elements."""

@@ -312,13 +312,17 @@ class StorageTokenResource(Resource):
         session.hide(key.secret_key)
         token = plan.but(
             access_key_id=key.access_key_id,
-            **recipients.kept(key.secret_key),
+            secret_key=None,
+            encrypted_secret_key=None,
             expires_at=created.expire_at if is_unknown(plan.expires_at) else plan.expires_at,
             user_id=created.creator.id,
         )
         memory = Memory()
         memory.created(token, created.creator, session.now())
         memory.keep(ctx.private)
+        # The token first, so that it cannot be lost over its secret.
+        ctx.save(token.to_state())
+        token = token.but(**recipients.kept(key.secret_key))
         ctx.save(token.to_state())
         token = self._completed(ctx, creation, token, memory, session)
         memory.keep(ctx.private)
