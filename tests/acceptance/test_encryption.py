@@ -343,7 +343,7 @@ def test_what_cannot_be_decrypted_is_said_of_its_argument(
         "  value = provider::crusoe::decrypt(var.ciphertext, var.identity)\n}\n"
     )
 
-    error = workspace.plan().failed_with("Error in function call")
+    error = workspace.plan().failed_with("Invalid function argument")
 
     assert f"{argument} is " in error.detail
     for text in filter(None, (ciphertext, identity)):
