@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from crusoe_provider.tokens.encryption import Recipients, decrypt
+from harness.sandbox import PLUGIN
+from harness.workspace import Instance, Workspace
 from support import sink_plugin
 from support.keys import AGE, AGE_IDENTITY, RSA, SSH, SSH_IDENTITY
 from support.leaks import files_of, files_with
-from support.simulator_fixtures import PLUGIN, Crusoe
-from support.terraform import Instance, Workspace
+from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
 

@@ -10,10 +10,11 @@ import pytest
 
 from crusoe_provider.tokens.encryption import decrypt
 from crusoe_simulator.state import Key
+from harness.sandbox import PLUGIN
+from harness.workspace import Workspace
 from support import stand_in_plugin
 from support.keys import AGE, AGE_IDENTITY
-from support.simulator_fixtures import PLUGIN, Crusoe
-from support.terraform import Workspace
+from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
 

@@ -246,6 +246,14 @@ def test_a_process_whose_server_has_died_ends_and_says_why(start_toy: StartToy) 
     assert not plugin.socket.parent.exists()
 
 
+def test_a_diagnosis_that_fails_leaves_the_error(start_toy: StartToy) -> None:
+    """It is reported as any that the provider does not know."""
+    (error,) = errors(create(start_toy(), "fail to be diagnosed"))
+
+    assert "KeyError at toy_plugin.py:" in error.detail
+    assert toy_plugin.SECRET not in error.detail
+
+
 @pytest.mark.parametrize(
     ("does", "summary"),
     [("lack memory", "Not enough memory"), ("lack files", "Not enough open files")],

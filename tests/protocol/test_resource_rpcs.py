@@ -439,3 +439,10 @@ def test_the_capabilities_tell_the_phase(
     plan(plugin, None, thing(does="tell the phase"))
 
     assert f"phase {phase}" in (tmp_path / "events").read_text()
+
+
+def test_secrets_of_the_provider_stay_out_of_the_log(plugin: Plugin) -> None:
+    """It says what they are, beside those that pass the protocol."""
+    plugin.provider.ConfigureProvider(pb.ConfigureProvider.Request(config=dynamic({"fail": None})))
+
+    assert '"@message": "Configured with (redacted)"' in plugin.log()

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.terraform import Workspace
+from harness.workspace import Workspace
 
 
 def files_with(text: str, folder: Path) -> list[str]:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tf import iface
 from tf.function import Function
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Terraform starts a plugin for its schema, again to validate, and again to plan. So what only a
 # later step needs is imported by that step: the configuration, and above all httpx.
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -221,6 +223,8 @@ class CrusoeProvider(Provider):
         if import_secret is not None:
             self.hide(import_secret)
         add_problems(diags, configuration.warnings, warnings=True)
+        for secret in configuration.secrets:
+            self.hide(secret)
         settings = configuration.settings
         self._sessions.begin(
             Session(
@@ -238,7 +242,7 @@ class CrusoeProvider(Provider):
         )
 
     def hide_with(self, hide: Callable[[str], None]) -> None:
-        """Take what keeps a secret out of the log; for those that no attribute carries."""
+        """Take what keeps secrets that no attribute carries out of the log."""
         self.hide = hide
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
@@ -271,8 +275,8 @@ class CrusoeProvider(Provider):
         """Return a data source for one call."""
         return klass(self._sessions)  # type: ignore[no-any-return]  # tf says no more
 
-    def new_ephemeral_resource(self, klass: type[EphemeralResource]) -> EphemeralResource:
-        """Return an ephemeral resource for one call."""
+    def new_element(self, klass: Callable[[Any], T]) -> T:
+        """Return an ephemeral resource, a list resource or an action for one call."""
         return klass(self._sessions)
 
     def get_resources(self) -> list[type[iface.Resource]]:

@@ -81,7 +81,7 @@ def serve(
     if environ.get(MAGIC_COOKIE) != _MAGIC_COOKIE_VALUE:
         raise NotStartedByTerraformError
     redactor = Redactor()
-    configure_logging(environ, redactor)
+    configure_logging(environ, redactor, packages=[new_provider.__module__])
     stop = threading.Event()
     lifetime = Lifetime(stop, sys.stdout.fileno())
     lifetime.handle_signals()
@@ -102,6 +102,7 @@ def serve(
 
         terraform = Terraform(os.getppid(), environ)
         provider = new_provider(stop, terraform)
+        provider.hide_with(redactor.hide)
         plugin = Plugin(provider, lifetime, RecentCreations(), terraform, hide=redactor.hide)
         add_services(server, plugin)
         others = set(threading.enumerate())

@@ -69,7 +69,7 @@ class EphemeralServicer(Servicer):
 
     def _resource(self, type_name: str) -> tuple[EphemeralResource, StateCodec]:
         kind, codec = self._types.find(type_name)
-        return self.plugin.provider.new_ephemeral_resource(kind), codec
+        return self.plugin.provider.new_element(kind), codec
 
 
 def _private(stored: bytes) -> Private:
