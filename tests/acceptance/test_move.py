@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from crusoe_provider.tokens.encryption import decrypt
 from crusoe_simulator.state import Key
 from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
 from support import stand_in_plugin
+from support.keys import AGE, AGE_IDENTITY
 from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
@@ -95,6 +97,27 @@ def test_a_key_of_the_vendors_provider_moves_with_its_secret(
     state = both.instances()[ADDRESS].attributes
     assert state["secret_key"] == key.secret_key
     assert state["organization_id"] == crusoe.organization.id
+    assert crusoe.simulator.cloud.keys() == [key]
+    assert both.plan("-detailed-exitcode").exit_code == 0
+
+
+def test_a_key_that_moves_takes_up_recipients_in_place(both: Workspace, crusoe: Crusoe) -> None:
+    """In the same apply. The state of the vendor's provider had the secret; the new one has not."""
+    key = crusoe.simulator.cloud.add_key(crusoe.user, alias="ci-uploads")
+    write_state(both, "crusoe_storage_s3_key", vendor_attributes(key))
+    both.write(
+        f'resource "crusoe_storage_token" "ci" {{\n  encrypt_to = ["{AGE}"]\n}}\n',
+        name="override.tf",
+    )
+
+    plan = both.plan(out="p").succeeded()
+
+    plan.warned_of("Earlier states still hold the secret", address=ADDRESS)
+    assert plan.actions == {ADDRESS: "update"}
+    both.apply("p").succeeded()
+    assert key.secret_key not in json.dumps(both.state())
+    encrypted = both.instances()[ADDRESS].attributes["encrypted_secret_key"]
+    assert decrypt(encrypted, AGE_IDENTITY) == key.secret_key
     assert crusoe.simulator.cloud.keys() == [key]
     assert both.plan("-detailed-exitcode").exit_code == 0
 

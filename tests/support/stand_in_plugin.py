@@ -26,6 +26,7 @@ from crusoe_provider.providerserver.resource import (
 )
 from crusoe_provider.providerserver.serve import serve
 from crusoe_provider.providerserver.terraform import Terraform
+from support.write_only import WriteOnly
 
 
 def arguments(kind: TfType, *names: str) -> list[Attribute]:
@@ -69,7 +70,7 @@ RESOURCES: Mapping[str, Mapping[str, Schema]] = {
     "hashicorp/kubernetes": {
         "kubernetes_secret_v1": Schema(
             attributes=[
-                *arguments(Map(String()), "data_wo"),
+                WriteOnly("data_wo", Map(String()), optional=True),
                 *arguments(Number(), "data_wo_revision"),
             ],
             block_types=[block("metadata", "name", "namespace")],
@@ -83,7 +84,8 @@ RESOURCES: Mapping[str, Mapping[str, Schema]] = {
     "hashicorp/vault": {
         "vault_kv_secret_v2": Schema(
             attributes=[
-                *arguments(String(), "mount", "name", "data_json_wo"),
+                *arguments(String(), "mount", "name"),
+                WriteOnly("data_json_wo", String(), optional=True),
                 *arguments(Number(), "data_json_wo_version"),
             ]
         )
@@ -168,7 +170,8 @@ def executable(folder: Path, source: str) -> Path:
     namespace, name = source.split("/")
     file = folder / namespace / name / f"terraform-provider-{name}"
     file.parent.mkdir(parents=True)
-    file.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" {source}\n')
+    command = f'"{sys.executable}" "{__file__}" {source}'
+    file.write_text(f'#!/bin/sh\nPYTHONPATH="{Path(__file__).parents[1]}" exec {command}\n')
     file.chmod(0o700)
     return file
 

@@ -20,6 +20,7 @@ from crusoe_provider.provider.data_source_storage_tokens import StorageTokensDat
 from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, add_problems, diagnose
 from crusoe_provider.provider.ephemeral_storage_token import EphemeralStorageToken
 from crusoe_provider.provider.function_credentials_file import CredentialsFileFunction
+from crusoe_provider.provider.function_decrypt import DecryptFunction
 from crusoe_provider.provider.list_resource_storage_token import StorageTokenListResource
 from crusoe_provider.provider.problems import ConfigurationError
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
@@ -75,6 +76,7 @@ class CrusoeProvider(Provider):
         terraform: "Terraform",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.hide: Callable[[str], None] = lambda _secret: None
         self._stop = stop
         self._environ = environ
         self._home = home
@@ -82,7 +84,6 @@ class CrusoeProvider(Provider):
         self._now = now
         self._calls = InFlightCalls(stop)
         self._sessions = Sessions()
-        self._hide: Callable[[str], None] = lambda _secret: None
 
     def get_model_prefix(self) -> str:
         """Return what every type name begins with."""
@@ -222,9 +223,12 @@ class CrusoeProvider(Provider):
         except ConfigurationError as error:
             add_problems(diags, error.problems)
             return
+        import_secret = self._environ.get(SECRET_VARIABLE, "").strip() or None
+        if import_secret is not None:
+            self.hide(import_secret)
         add_problems(diags, configuration.warnings, warnings=True)
         for secret in configuration.secrets:
-            self._hide(secret)
+            self.hide(secret)
         settings = configuration.settings
         self._sessions.begin(
             Session(
@@ -235,14 +239,15 @@ class CrusoeProvider(Provider):
                 stop=self._stop,
                 calls=self._calls,
                 terraform=self._terraform,
+                hide=self.hide,
                 organization_known="organization_id" not in unknown,
-                import_secret=self._environ.get(SECRET_VARIABLE, "").strip() or None,
+                import_secret=import_secret,
             )
         )
 
     def hide_with(self, hide: Callable[[str], None]) -> None:
-        """Take what keeps credentials from the environment and from files out of the log."""
-        self._hide = hide
+        """Take what keeps secrets that no attribute carries out of the log."""
+        self.hide = hide
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Return what to tell the user of an error of the elements."""
@@ -300,7 +305,7 @@ class CrusoeProvider(Provider):
 
     def get_functions(self) -> list[type[Function]]:
         """Return the functions."""
-        return [CredentialsFileFunction]
+        return [CredentialsFileFunction, DecryptFunction]
 
 
 def _provider_block(config: dict[str, Any]) -> "tuple[ProviderBlock, frozenset[str]]":

@@ -19,6 +19,8 @@ from crusoe_provider.provider.attributes import (
     TOKEN_IDENTITY,
     Duration,
     Timestamp,
+    encrypt_to_attribute,
+    encrypted_secret_key_attribute,
     organization_attribute,
     token_identity,
 )
@@ -29,6 +31,7 @@ from crusoe_provider.provider.validators import (
     check_alias,
     check_lifetime,
     check_organization_id,
+    check_recipients,
     check_timeouts,
     given,
 )
@@ -46,6 +49,7 @@ from crusoe_provider.providerserver.resource import (
     State,
 )
 from crusoe_provider.tokens.durations import parse_duration
+from crusoe_provider.tokens.encryption import Recipients, is_encrypted
 from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.lifetime import expiry_after
 from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, NotProved, Present
@@ -101,8 +105,8 @@ class StorageTokenResource(Resource):
                 "A storage token (API key) of Crusoe Cloud Object Storage: an access key ID and a "
                 "secret key for S3 clients. It belongs to the user whose credentials the provider "
                 "uses; a user has at most two. Crusoe shows the secret once, at creation: from "
-                "then on it exists in the Terraform state only, so protect the state. Destroying "
-                "the token revokes access at once."
+                "then on it exists in the Terraform state only, so protect the state, or have it "
+                "encrypted with `encrypt_to`. Destroying the token revokes access at once."
             ),
             attributes=[
                 Attribute(
@@ -158,6 +162,10 @@ class StorageTokenResource(Resource):
                         'had none does not. Default: none. Example: `{ rotation = "2027-q1" }`.'
                     ),
                 ),
+                encrypt_to_attribute(
+                    "Any other change of the keys replaces the token, because its secret cannot "
+                    "be encrypted anew."
+                ),
                 organization_attribute(" whose buckets the token opens", replaces=True),
                 Attribute(
                     "id",
@@ -185,9 +193,10 @@ class StorageTokenResource(Resource):
                     description=(
                         "Secret for S3 clients (`AWS_SECRET_ACCESS_KEY`). Known only from the "
                         "creation, and kept in the state; it cannot be read again. Null for an "
-                        "imported token, unless the import was given it."
+                        "imported token, unless the import was given it, and with `encrypt_to`."
                     ),
                 ),
+                encrypted_secret_key_attribute(),
                 Attribute(
                     "status",
                     String(),
@@ -259,6 +268,7 @@ class StorageTokenResource(Resource):
         check_alias(diags, config)
         check_lifetime(diags, config)
         check_organization_id(diags, config)
+        check_recipients(diags, config)
         check_timeouts(diags, config)
 
     def observe(self, state: State) -> None:
@@ -294,6 +304,8 @@ class StorageTokenResource(Resource):
         with failing():
             organization_id = session.organization_id(given_id)
         plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
+        # Before anything exists: a token whose secret could not be encrypted would be lost.
+        recipients = Recipients(given(plan.encrypt_to) or ())
         creation = session.creation(organization_id)
         try:
             with failing(_NOT_CREATED):
@@ -310,15 +322,20 @@ class StorageTokenResource(Resource):
                 ctx.save(plan.but(expires_at=lost.expire_at).as_listed(lost.left).to_state())
             raise
         key = created.key
+        session.hide(key.secret_key)
         token = plan.but(
             access_key_id=key.access_key_id,
-            secret_key=key.secret_key,
+            secret_key=None,
+            encrypted_secret_key=None,
             expires_at=created.expire_at if is_unknown(plan.expires_at) else plan.expires_at,
             user_id=created.creator.id,
         )
         memory = Memory()
         memory.created(token, created.creator, session.now())
         memory.keep(ctx.private)
+        # The token first, so that it cannot be lost over its secret.
+        ctx.save(token.to_state())
+        token = token.but(**recipients.kept(key.secret_key))
         ctx.save(token.to_state())
         token = self._completed(ctx, creation, token, memory, session)
         memory.keep(ctx.private)
@@ -366,6 +383,8 @@ class StorageTokenResource(Resource):
         match found:
             case Present():
                 token = memory.seen_again(token, found.key, session.now())
+                if session.awaits_secret(token.access_key_id):
+                    memory.secret_due = token.access_key_id
                 memory.keep(ctx.private)
                 return self._refreshed(ctx, token, organization_id, session).to_state()
             case NotListedYet():
@@ -414,9 +433,18 @@ class StorageTokenResource(Resource):
         )
 
     def update(self, ctx: iface.UpdateContext, current: State, planned: State) -> State | None:
-        """Return the planned state: whatever the API stores can only be replaced."""
-        del ctx, current
-        return planned
+        """Return the planned state, with the secret encrypted if the plan says so.
+
+        Whatever the API stores can only be replaced.
+        """
+        del ctx
+        plan, secret = Token.of_plan(planned), Token.of_state(current).secret_key
+        if not (is_unknown(plan.secret_key) or is_unknown(plan.encrypted_secret_key)):
+            return planned
+        if secret is None:
+            secret = self._sessions.get().import_secret
+        recipients = Recipients(given(plan.encrypt_to) or ())
+        return plan.but(**recipients.kept(secret)).to_state()
 
     def delete(self, ctx: iface.DeleteContext, current: State) -> None:
         """Revoke the token; one that is gone already is success."""
@@ -451,10 +479,19 @@ class StorageTokenResource(Resource):
         key = next((k for k in keys if _is_named(k, wanted)), None)
         if key is None or key not in mine:
             raise _not_importable(wanted, key, mine, caller)
-        secret_key = session.claim_import_secret(wanted)
-        if secret_key is None:
+        token = Token.of_key(key, organization_id=organization_id)
+        secret = session.claim_import_secret(wanted)
+        if secret is None:
             ctx.diagnostics.add_warning(*_SECRET_UNKNOWN)
-        return Token.of_key(key, organization_id=organization_id, secret_key=secret_key).to_state()
+        elif is_encrypted(secret):
+            token = token.but(encrypted_secret_key=f"{secret}\n")
+        elif session.terraform.imports_only():
+            token = token.but(secret_key=secret)
+        else:
+            # An import knows nothing of the configuration, and its result is part of the plan. So
+            # the secret has to wait for the apply, which knows whether it is to be encrypted.
+            session.await_secret(token.access_key_id)
+        return token.to_state()
 
     def move(self, diagnostics: Diagnostics, source: MoveSource) -> State | None:
         """Take over a key of Crusoe's own provider, secret included."""

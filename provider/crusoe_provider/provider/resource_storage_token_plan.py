@@ -12,10 +12,16 @@ from tf.types import Unknown
 from crusoe_provider.api.errors import CrusoeError, PermissionDenied
 from crusoe_provider.provider.attributes import ORGANIZATION_ID
 from crusoe_provider.provider.diagnostics import Refusal, failing, owner_unknown
+from crusoe_provider.provider.encryption_texts import (
+    EARLIER_STATES,
+    ENCRYPT_TO,
+    SECRET_NEEDED,
+)
 from crusoe_provider.provider.quota_texts import GAP, NOT_CHECKED, NOT_CHECKED_BLIND
 from crusoe_provider.provider.validators import given
 from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import PlanContext, State
+from crusoe_provider.tokens import encryption
 from crusoe_provider.tokens.errors import NotKnownYet, OwnerUnknown
 from crusoe_provider.tokens.lifetime import Standing
 from crusoe_provider.tokens.presence import Memory
@@ -53,7 +59,9 @@ class TokenPlan:
     def creation(self, planned: Token) -> Token:
         """Return the plan for a new token, which may be the successor of another."""
         config, session = self._ctx.config, self._session
-        planned = planned.but(ready_for_renewal=False)
+        planned = planned.but(
+            ready_for_renewal=False, **encryption.planned(given(planned.encrypt_to))
+        )
         if config["expires_at"] is None and given(config["expires_after"]) is None:
             planned = planned.but(expires_at=None)
         if session is None:
@@ -143,8 +151,9 @@ class TokenPlan:
         ).but(ready_for_renewal=current.ready_for_renewal)
         memory = Memory.of(ctx.private)
         memory.key = current.access_key_id
-        memory.keep(ctx.private)
         planned = self._with_expiry(current, planned)
+        planned = self._with_secret(current, planned, memory)
+        memory.keep(ctx.private)
         self._mark_replacing(current, planned)
         if not ctx.requires_replace and self._session is not None:
             self._look_at_life(current, planned, self._session)
@@ -167,6 +176,42 @@ class TokenPlan:
         ):
             return planned.but(expires_at=Unknown)
         return planned
+
+    def _with_secret(self, current: Token, planned: Token, memory: Memory) -> Token:
+        """Plan what becomes of the secret of a token that is there.
+
+        Named recipients take up a secret that the state, or for an import the environment, has in
+        the clear. One that is encrypted already cannot be encrypted to others.
+        """
+        if memory.secret_due and current.secret_key is None:
+            return self._with_imported_secret(planned, memory)
+        if ENCRYPT_TO not in self._ctx.changed_fields:
+            return planned
+        if current.secret_key is not None:
+            if given(planned.encrypt_to) is None:
+                return planned
+            self._warn_of_earlier_states()
+            return planned.but(**encryption.planned(planned.encrypt_to))
+        # A token that is imported with its secret encrypted takes up the argument as well.
+        if current.encrypted_secret_key is not None and given(current.encrypt_to) is not None:
+            self._ctx.requires_replace.add(ENCRYPT_TO)
+        return planned
+
+    def _with_imported_secret(self, planned: Token, memory: Memory) -> Token:
+        session = self._session
+        if session is None:
+            return planned
+        if session.import_secret is not None:
+            memory.secret_due = None
+            return planned.but(**encryption.planned(given(planned.encrypt_to)))
+        if session.terraform.is_applying():
+            raise Refusal(SECRET_NEEDED)
+        return planned
+
+    def _warn_of_earlier_states(self) -> None:
+        session = self._session
+        if session is not None and not session.terraform.is_applying():
+            self._ctx.diagnostics.add_warning(*EARLIER_STATES)
 
     def _is_due(self, planned: Token) -> bool:
         session = self._session

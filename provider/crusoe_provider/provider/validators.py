@@ -12,7 +12,10 @@ from tf.utils import Diagnostics
 
 from crusoe_provider.api.rfc3339 import parse_instant
 from crusoe_provider.provider.attributes import ORGANIZATION_ID
+from crusoe_provider.provider.encryption_texts import ENCRYPT_TO, wrong_recipient
 from crusoe_provider.tokens.durations import parse_duration
+from crusoe_provider.tokens.encryption import flaw_of
+from crusoe_provider.tokens.token import is_unknown
 
 _STATUSES: Final = frozenset({"enabled", "disabled"})
 # What can be one segment of a path as it stands, and cannot break a line.
@@ -117,6 +120,19 @@ def check_duration(diags: Diagnostics, config: Mapping[str, Any], name: str) -> 
     except ValueError as error:
         diags.add_error("Invalid duration", f"{name}: {error}.", path=[name])
         return None
+
+
+def check_recipients(diags: Diagnostics, config: Mapping[str, Any]) -> None:
+    """Report each element of `encrypt_to` that nothing can be encrypted to."""
+    recipients = given(config.get(ENCRYPT_TO))
+    if not isinstance(recipients, list):
+        return
+    for index, recipient in enumerate(recipients):
+        flaw = None if is_unknown(recipient) else flaw_of(recipient)
+        if flaw is not None:
+            found = wrong_recipient(index, flaw)
+            path = list(found.path) if found.path else None
+            diags.add_error(found.summary, found.detail, path=path)
 
 
 def check_timeouts(diags: Diagnostics, config: Mapping[str, Any]) -> None:

@@ -42,6 +42,8 @@ class Memory:
         owner: The user ID under which the API lists it, if that is another one.
         alias: The form in which the API stores its alias, if it is another one.
         expires_at: The form in which the API stores its expiry, if it is another one.
+        secret_due: Not empty for an imported token whose secret the environment holds, until an
+            apply has put it into the state.
     """
 
     key: str | None = None
@@ -51,6 +53,7 @@ class Memory:
     owner: str | None = None
     alias: str | None = None
     expires_at: str | None = None
+    secret_due: str | None = None
 
     @classmethod
     def of(cls, private: dict[str, Any]) -> Self:
