@@ -3,8 +3,6 @@
 What a plan decides is in `resource_storage_token_plan.py`.
 """
 
-import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from tf import iface
@@ -12,52 +10,42 @@ from tf.schema import Attribute, Block, Schema
 from tf.types import Bool, Map, String
 from tf.utils import Diagnostics
 
-from crusoe_provider.api.errors import CrusoeError
-from crusoe_provider.provider import token_moves
+from crusoe_provider.provider import token_creation, token_moves
 from crusoe_provider.provider.attributes import (
     ORGANIZATION_ID,
     Duration,
     Timestamp,
     organization_attribute,
 )
-from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, Refusal, failing
-from crusoe_provider.provider.key_texts import describe_token
+from crusoe_provider.provider.diagnostics import failing
 from crusoe_provider.provider.resource_storage_token_plan import TokenPlan
+from crusoe_provider.provider.token_creation import waiting_time
+from crusoe_provider.provider.token_import import claim_secret, find_keys
 from crusoe_provider.provider.validators import (
     check_alias,
     check_lifetime,
     check_organization_id,
     check_timeouts,
-    given,
 )
 from crusoe_provider.providerserver.blocks import SingleNestedBlock
-from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import (
     CreateContext,
+    DeleteContext,
     MoveSource,
     PlanContext,
     PlanDestroyContext,
     ReadContext,
     Resource,
     State,
+    UpdateContext,
 )
-from crusoe_provider.tokens.durations import parse_duration
 from crusoe_provider.tokens.errors import AnswerLost
-from crusoe_provider.tokens.lifetime import expiry_after
 from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, Present
-from crusoe_provider.tokens.token import Token, in_order, is_unknown
+from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from crusoe_provider.api.models import Identity, StorageKey
-    from crusoe_provider.tokens.creation import Creation
     from crusoe_provider.tokens.session import Session, Sessions
 
-logger = logging.getLogger(__name__)
-
-# How long a creation waits for a slot unless its timeouts block says otherwise.
-_DEFAULT_CREATE_TIMEOUT: Final = timedelta(minutes=2)
 _DISABLED: Final = "disabled"
 _NOT_CREATED: Final = "Storage token not created"
 _NOT_REFRESHED: Final = (
@@ -65,14 +53,6 @@ _NOT_REFRESHED: Final = (
     (
         "The provider block takes its settings from a resource that does not exist yet, so this "
         "plan works with the last known state."
-    ),
-)
-_SECRET_UNKNOWN: Final = (
-    "Secret of the imported storage token is unknown",
-    (
-        "Crusoe shows a secret only once, when the token is created, so secret_key is null. "
-        "Nothing is replaced because of it; where you have the secret, remove the token from the "
-        f"state and import it again with {SECRET_VARIABLE} set to it."
     ),
 )
 
@@ -281,13 +261,13 @@ class StorageTokenResource(Resource):
         with failing():
             organization_id = session.organization_id(given_id)
         plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
-        creation = session.creation(organization_id)
         try:
             with failing(_NOT_CREATED):
-                created = creation.create(
-                    alias=plan.alias,
-                    expire_at=lambda: _expiry(session, plan),
-                    seconds=_create_timeout(plan).total_seconds(),
+                token, memory = token_creation.make(
+                    session,
+                    organization_id,
+                    plan,
+                    seconds=waiting_time(plan.timeouts, "create"),
                     predecessor=memory.key,
                 )
         except AnswerLost as lost:
@@ -296,45 +276,11 @@ class StorageTokenResource(Resource):
                 ctx.private.clear()
                 ctx.save(plan.but(expires_at=lost.expire_at).as_listed(lost.left).to_state())
             raise
-        key = created.key
-        token = plan.but(
-            access_key_id=key.access_key_id,
-            secret_key=key.secret_key,
-            expires_at=created.expire_at if is_unknown(plan.expires_at) else plan.expires_at,
-            user_id=created.creator.id,
-        )
-        memory = Memory()
-        memory.created(token, created.creator, session.now())
         memory.keep(ctx.private)
         ctx.save(token.to_state())
-        token = self._completed(ctx, creation, token, memory, session)
+        token = token_creation.complete(ctx.diagnostics, session, organization_id, token, memory)
         memory.keep(ctx.private)
         return token.to_state()
-
-    def _completed(
-        self,
-        ctx: CreateContext,
-        creation: "Creation",
-        token: Token,
-        memory: Memory,
-        session: "Session",
-    ) -> Token:
-        """Return a token just created with what only the list tells."""
-        problem = "Crusoe's list of tokens does not show it yet."
-        try:
-            key = creation.listed(token.access_key_id)
-        except CrusoeError as error:
-            key, problem = None, f"Crusoe's list of tokens could not be read: {error}"
-        if key is not None:
-            return memory.first_seen(token, key, session.now())
-        ctx.diagnostics.add_warning(
-            "Storage token created, but not yet listed",
-            f"Access key {token.access_key_id} was created and its secret is in the state. "
-            f"{problem}\n\n"
-            "Nothing needs to be done: its ID, status and creation time are filled in at the next "
-            "refresh, for example by the next terraform plan.",
-        )
-        return token
 
     def read(  # type: ignore[override]  # see Resource
         self, ctx: ReadContext, current: State
@@ -391,12 +337,16 @@ class StorageTokenResource(Resource):
             ready_for_renewal=token.lifetime.ready_for_renewal(session.now()),
         )
 
-    def update(self, ctx: iface.UpdateContext, current: State, planned: State) -> State | None:
+    def update(  # type: ignore[override]  # see Resource
+        self, ctx: UpdateContext, current: State, planned: State
+    ) -> State | None:
         """Return the planned state: whatever the API stores can only be replaced."""
         del ctx, current
         return planned
 
-    def delete(self, ctx: iface.DeleteContext, current: State) -> None:
+    def delete(  # type: ignore[override]  # see Resource
+        self, ctx: DeleteContext, current: State
+    ) -> None:
         """Revoke the token; one that is gone already is success."""
         del ctx
         session, token = self._sessions.get(), Token.of_state(current)
@@ -410,82 +360,15 @@ class StorageTokenResource(Resource):
         """Find a token by its token ID or access key ID, `<organization>/` before it or not."""
         session = self._sessions.get()
         given_id, _, wanted = id.strip().rpartition("/")
-        session.account.expect_identity()
-        with failing("Storage token not imported"):
-            organization_id = session.organization_id(given_id)
-            keys = session.account.keys(organization_id)
-            caller = session.account.identity()
-        mine = in_order(session.ownership.mine(keys, caller))
-        key = next((k for k in keys if _is_named(k, wanted)), None)
-        if key is None or key not in mine:
-            raise _not_importable(wanted, key, mine, caller)
-        secret_key = session.claim_import_secret(wanted)
-        if secret_key is None:
-            ctx.diagnostics.add_warning(*_SECRET_UNKNOWN)
+        organization_id, (key,) = find_keys(session, given_id, [wanted])
+        secret_key = claim_secret(ctx.diagnostics, session, wanted)
         return Token.of_key(key, organization_id=organization_id, secret_key=secret_key).to_state()
 
     def move(self, diagnostics: Diagnostics, source: MoveSource) -> State | None:
-        """Take over a key of Crusoe's own provider, secret included."""
+        """Take over a key of Crusoe's own provider, or the only one of a rotating token."""
         del diagnostics
-        return token_moves.from_vendor(source)
+        return token_moves.to_token(source)
 
     def undo_create(self, state: State) -> None:
         """Revoke a token that Terraform, killed in between, cannot take into its state."""
-        session, token = self._sessions.get(), Token.of_state(state)
-        try:
-            organization_id = session.organization_id(token.organization_id)
-            session.revoke(organization_id, token.access_key_id, finish=True)
-            logger.warning("Revoked %s: Terraform ended before it could store it", token.name)
-        except CrusoeError as error:
-            logger.error("%s is in no state: %s", token.name, error)  # noqa: TRY400 - the traceback says no more
-
-
-def _expiry(session: "Session", plan: Token) -> str | None:
-    """Return the expiry of a token that is created now."""
-    if not is_unknown(plan.expires_at):
-        return given(plan.expires_at)  # type: ignore[no-any-return]  # a text or nothing
-    after = given(plan.expires_after)  # unknown in the plan, it may turn out to be null
-    return None if after is None else expiry_after(parse_duration(after), session.now())
-
-
-def _create_timeout(plan: Token) -> timedelta:
-    value = given((plan.timeouts or {}).get("create"))
-    return parse_duration(value) if value else _DEFAULT_CREATE_TIMEOUT
-
-
-def _is_named(key: "StorageKey", wanted: str) -> bool:
-    """Say whether a key has this token ID, in any case, or this access key ID."""
-    return key.access_key_id == wanted or (key.key_uuid or "").casefold() == wanted.casefold()
-
-
-def _not_importable(
-    wanted: str,
-    found: "StorageKey | None",
-    mine: "Sequence[StorageKey]",
-    caller: "Identity",
-) -> Refusal:
-    """Return the error for a token that is not there, or is somebody else's.
-
-    Args:
-        wanted: The ID that the user gave.
-        found: The token with that ID, if it exists and belongs to another user.
-        mine: The caller's tokens.
-        caller: Who the caller is.
-    """
-    who = caller.email or caller.id
-    if found is None:
-        problem = f'The user {who} has no token with token ID or access key ID "{wanted}".'
-    else:
-        problem = (
-            f'Token "{wanted}" belongs to user {found.user_id}; the credentials in use are those '
-            f"of user {caller.id} ({who}), who cannot manage it."
-        )
-    tokens = "".join(f"\n  - {describe_token(key)}" for key in mine) or " none"
-    return Refusal(
-        Diagnosis(
-            "Storage token not found",
-            f"{problem} The tokens of this user are:{tokens}\n\n"
-            "Import one of them by its token ID or access key ID. For a token of another "
-            "organization write <organization ID>/<token ID>.",
-        )
-    )
+        token_creation.undo(self._sessions.get(), Token.of_state(state))

@@ -24,6 +24,7 @@ from crusoe_provider.providerserver.provider import Provider
 from crusoe_provider.providerserver.recent_creations import RecentCreations
 from crusoe_provider.providerserver.resource import (
     CreateContext,
+    DeleteContext,
     MoveSource,
     PlanContext,
     PlanDestroyContext,
@@ -31,6 +32,7 @@ from crusoe_provider.providerserver.resource import (
     ReadContext,
     Resource,
     State,
+    UpdateContext,
 )
 from crusoe_provider.providerserver.rpc import Call, rpc
 from crusoe_provider.providerserver.state_codec import StateCodec
@@ -184,8 +186,9 @@ class Servicer(ProviderServicer):
         if proposed is None:
             response.planned_state.CopyFrom(codec.encode(None))
             if prior is not None:
+                private = _private(request.prior_private)
                 resource.plan_destroy(
-                    PlanDestroyContext(call.diagnostics, request.type_name), prior
+                    PlanDestroyContext(call.diagnostics, request.type_name, private), prior
                 )
             return
         config = codec.decode_required(request.config, call.diagnostics)
@@ -220,14 +223,12 @@ class Servicer(ProviderServicer):
         if prior is None and planned is not None:
             self._create(call, resource, codec, planned)
         elif prior is not None and planned is None:
-            resource.delete(iface.DeleteContext(call.diagnostics, request.type_name), prior)
+            private = _private(request.planned_private)
+            resource.delete(DeleteContext(call.diagnostics, request.type_name, private), prior)
             if not call.diagnostics.has_errors():
                 call.response.new_state.CopyFrom(codec.encode(None))
         elif prior is not None and planned is not None:
-            context = iface.UpdateContext(call.diagnostics, request.type_name)
-            state = resource.update(context, prior, dict(planned))
-            if not call.diagnostics.has_errors():
-                call.response.new_state.CopyFrom(_result(codec, state, planned))
+            self._update(call, resource, codec, prior, planned)
         else:
             raise RequestError("Nothing to apply", "Terraform asked to change nothing to nothing.")
 
@@ -254,6 +255,33 @@ class Servicer(ProviderServicer):
             elif created:
                 self._creations.add(lambda: resource.undo_create(created[0]))
 
+    def _update(
+        self,
+        call: Call[Any, Any],
+        resource: Resource,
+        codec: StateCodec,
+        prior: State,
+        planned: State,
+    ) -> None:
+        saved: list[State] = []
+        private = _private(call.request.planned_private)
+
+        def save(state: State) -> None:
+            saved[:] = [dict(state)]
+            call.response.new_state.CopyFrom(_result(codec, state, planned))
+            call.response.private = _stored_private(private)
+
+        context = UpdateContext(call.diagnostics, call.request.type_name, private, save)
+        try:
+            state = resource.update(context, prior, dict(planned))
+            if state is not None and not call.diagnostics.has_errors():
+                save(state)
+        finally:
+            if saved and call.peer_gone():
+                resource.undo_update(saved[0], prior)
+            elif saved:
+                self._creations.add(lambda: resource.undo_update(saved[0], prior))
+
     @rpc(pb.ImportResourceState.Response)
     def ImportResourceState(self, call: Call[Any, Any]) -> None:
         """Find an existing object by the ID that the user gives."""
@@ -279,6 +307,7 @@ class Servicer(ProviderServicer):
             type_name=request.source_type_name,
             schema_version=request.source_schema_version,
             state=_stored_object(request.source_state),
+            private=_private(request.source_private),
         )
         moved = resource.move(call.diagnostics, source)
         if moved is None and not call.diagnostics.has_errors():
@@ -292,6 +321,7 @@ class Servicer(ProviderServicer):
         if moved is not None:
             state = _completed(codec, moved, call.diagnostics)
             call.response.target_state.CopyFrom(codec.encode(state))
+            call.response.target_private = _stored_private(source.private)
 
     # -- Data sources --------------------------------------------------------------------------
 
