@@ -20,6 +20,7 @@ from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, add_problems, 
 from crusoe_provider.provider.ephemeral_storage_token import EphemeralStorageToken
 from crusoe_provider.provider.function_credentials_file import CredentialsFileFunction
 from crusoe_provider.provider.problems import ConfigurationError
+from crusoe_provider.provider.resource_storage_rotating_token import StorageRotatingTokenResource
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
 from crusoe_provider.providerserver.ephemeral import EphemeralResource
 from crusoe_provider.providerserver.errors import Diagnosis
@@ -265,7 +266,7 @@ class CrusoeProvider(Provider):
 
     def get_resources(self) -> list[type[iface.Resource]]:
         """Return the resource types."""
-        return [StorageTokenResource]
+        return [StorageTokenResource, StorageRotatingTokenResource]
 
     def get_ephemeral_resources(self) -> list[type[EphemeralResource]]:
         """Return the ephemeral resource types."""

@@ -40,8 +40,6 @@ NOT_CHECKED_BLIND: Final = (
     "To have the limit checked, plan with a higher -parallelism."
 )
 
-NO_ROOM_TO_ROTATE: Final = "No free slot for a later rotation"
-
 _PREDECESSOR_STAYS: Final = (
     "The token that this one replaces still has its slot, and is deleted only after the new one "
     "was created: create_before_destroy is set in the lifecycle block (or, with OpenTofu, destroy "
@@ -74,16 +72,15 @@ def diagnosis(error: QuotaExceeded) -> Diagnosis:
     raise TypeError(type(error).__name__)
 
 
-def rotation_warning(shortage: Shortage) -> tuple[str, str]:
+def rotation_warning(shortage: Shortage) -> Diagnosis:
     """Return the warning for a rotating token that could not rotate beside what there will be."""
-    verdict = shortage.verdict
-    return (
-        NO_ROOM_TO_ROTATE,
+    return Diagnosis(
+        "No free slot for a later rotation",
         "A rotation creates the new key while the old one still works, so it needs a slot of its "
         f"own. A user may have {shortage.limit} storage tokens in an organization, and after this "
-        f"plan there will be {verdict.needed}. The token is created now, and a plan that has to "
-        f"rotate it will be refused until a slot is free.\n\n"
-        "Free a slot before that, or let one of the two tokens belong to another user."
+        f"plan there will be {shortage.verdict.needed}. The token is created now, and a plan that "
+        "has to rotate it will be refused until a slot is free.\n\n"
+        "Free a slot before that, or let one of the tokens belong to another user."
         f"{_others(shortage)}",
     )
 

@@ -18,6 +18,12 @@ from crusoe_provider.provider.attributes import (
     organization_attribute,
 )
 from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.provider.reading import (
+    NOT_REFRESHED,
+    warn_if_disabled,
+    warn_of_lag,
+    warn_of_loss,
+)
 from crusoe_provider.provider.resource_storage_token_plan import TokenPlan
 from crusoe_provider.provider.token_creation import waiting_time
 from crusoe_provider.provider.token_import import claim_secret, find_keys
@@ -46,15 +52,8 @@ from crusoe_provider.tokens.token import Token, is_unknown
 if TYPE_CHECKING:
     from crusoe_provider.tokens.session import Session, Sessions
 
-_DISABLED: Final = "disabled"
 _NOT_CREATED: Final = "Storage token not created"
-_NOT_REFRESHED: Final = (
-    "Storage tokens not refreshed",
-    (
-        "The provider block takes its settings from a resource that does not exist yet, so this "
-        "plan works with the last known state."
-    ),
-)
+_GONE: Final = "As long as it is in the configuration, a plan creates a new one with a new secret."
 
 
 class StorageTokenResource(Resource):
@@ -289,7 +288,7 @@ class StorageTokenResource(Resource):
         token, memory = Token.of_state(current), Memory.of(ctx.private)
         if not self._sessions.known:
             if self._sessions.warn_once("not refreshed"):
-                ctx.diagnostics.add_warning(*_NOT_REFRESHED)
+                ctx.diagnostics.add_warning(*NOT_REFRESHED)
             return current
         session = self._sessions.get()
         with failing("Storage token not read"):
@@ -302,34 +301,16 @@ class StorageTokenResource(Resource):
                 memory.keep(ctx.private)
                 return self._refreshed(ctx, token, organization_id, session).to_state()
             case NotListedYet():
-                ctx.diagnostics.add_warning(
-                    "Storage token not yet listed",
-                    f"{token.name} was created at {found.made}, and Crusoe's list of tokens does "
-                    "not show it yet. It stays in the state.\n\n"
-                    "Nothing needs to be done: what is missing is filled in at a later refresh.",
-                )
+                warn_of_lag(ctx.diagnostics, token, found)
                 return current
             case Gone():
-                last = f" It was last seen there on {found.seen:%Y-%m-%d}." if found.seen else ""
-                ctx.diagnostics.add_warning(
-                    "Storage token no longer exists",
-                    f"{token.name} is not in Crusoe's list any more: it was deleted outside of "
-                    f"Terraform.{last}\n\n"
-                    "As long as it is in the configuration, a plan creates a new one with a new "
-                    "secret.",
-                )
+                warn_of_loss(ctx.diagnostics, token, found, _GONE)
         return None
 
     def _refreshed(
         self, ctx: ReadContext, token: Token, organization_id: str, session: "Session"
     ) -> Token:
-        if token.status == _DISABLED:
-            ctx.diagnostics.add_warning(
-                "Storage token is disabled",
-                f"{token.name} was disabled at Crusoe, so S3 clients are refused. It still takes a "
-                "slot.\n\n"
-                "Ask an administrator to enable it, or replace it with terraform apply -replace.",
-            )
+        warn_if_disabled(ctx.diagnostics, token)
         return token.but(
             organization_id=organization_id
             if token.organization_id is None

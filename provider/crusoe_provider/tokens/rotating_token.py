@@ -114,6 +114,20 @@ class RotatingToken:
         """Return this rotating token with another previous key."""
         return self.but(**{f"{_PREVIOUS}{n}": value for n, value in _attributes(token).items()})
 
+    def next_token(self) -> Token:
+        """Return the key that a plan wants to be created, as a token."""
+        return Token(
+            access_key_id="",
+            alias=self.alias,
+            expires_at=self.expires_at,
+            expires_after=self.expires_after,
+            organization_id=self.organization_id,
+        )
+
+    def begun_with(self, token: Token) -> Self:
+        """Return this rotating token with its first key."""
+        return self.with_current(token).but(id=token.id, user_id=token.user_id)
+
     def _token(self, prefix: str, **more: Any) -> Token | None:
         values = {there: getattr(self, prefix + here) for here, there in _OF_KEY.items()}
         if not values["access_key_id"]:
