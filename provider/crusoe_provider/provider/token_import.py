@@ -48,8 +48,8 @@ def find_keys(
     found = []
     for name in wanted:
         key = next((k for k in keys if _is_named(k, name)), None)
-        if key is None or key not in mine:
-            raise _not_importable(name, key, mine, caller)
+        if key is None or key not in mine or key in found:
+            raise _not_importable(name, None if key in mine else key, mine, caller)
         found.append(key)
     return organization_id, found
 
