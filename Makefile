@@ -7,8 +7,6 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/pytest
 # The dependencies of releases.
 PINNED := tools/release-requirements.txt
-PROTOC := $(BIN)/python -m grpc_tools.protoc --proto_path=provider
-PROTO := crusoe_provider/providerserver/ephemeral.proto
 # How many tests run at a time.
 WORKERS ?= 2
 
@@ -92,8 +90,8 @@ licences: install ## Print which software a release bundles, and under which lic
 schema: install check-terraform ## Write the provider's schema to schemas/, as Terraform shows it
 	$(BIN)/python tools/schema.py > schemas/provider-schema.json
 
-proto: install ## Compile the messages that tf lacks
-	$(PROTOC) --python_out=provider --pyi_out=provider $(PROTO)
+proto: install ## Compile the messages of Terraform's protocol
+	$(BIN)/python tools/proto.py
 
 docs: schema ## Write the reference in docs/ from the schema and the examples
 	$(BIN)/python tools/docs.py

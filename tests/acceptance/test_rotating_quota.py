@@ -35,7 +35,7 @@ def test_a_foreign_key_in_the_other_slot_is_named_at_the_creation_already(
     workspace.apply("p").succeeded()
     before = state_of(workspace)
     workspace.write(numbered(2))
-    for options in ((), ("-refresh=false",), ("-parallelism=1",)):
+    for options in ((), ("-refresh=false",)):
         error = workspace.plan(*options).failed_with(REFUSED, address=ADDRESS)
         assert foreign.access_key_id in error.detail
         assert f"crusoe storage tokens delete {foreign.key_uuid}" in error.detail

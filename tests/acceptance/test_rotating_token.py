@@ -192,6 +192,27 @@ def test_an_equal_configuration_shows_no_difference(workspace: Workspace, body: 
     assert workspace.plan().succeeded().actions == {}
 
 
+def test_terraform_test_runs_through_a_rotation(workspace: Workspace, crusoe: Crusoe) -> None:
+    """And leaves nothing behind."""
+    workspace.write('variable "n" {}\n' + rotating("rotate_when_changed = { n = var.n }"))
+    run = """
+        run "generation_%d" {
+          variables {
+            n = "%d"
+          }
+          assert {
+            condition     = crusoe_storage_rotating_token.ci.generation == %d
+            error_message = "wrong generation"
+          }
+        }
+        """
+    workspace.write("".join(run % (n, n, n) for n in (1, 2, 3)), name="rotation.tftest.hcl")
+
+    workspace.run("test").succeeded()
+
+    assert crusoe.simulator.cloud.keys() == []
+
+
 # -- Time ------------------------------------------------------------------------------------------
 
 

@@ -14,10 +14,9 @@ from crusoe_provider import version
 REPOSITORY = Path(__file__).parents[2]
 PROVIDER = REPOSITORY / "provider" / "crusoe_provider"
 SCHEMA = json.loads((REPOSITORY / "schemas" / "provider-schema.json").read_text(encoding="utf-8"))
-REPORTING = {
-    *("Problem", "add_error", "add_warning", "add_api_error", "_add_error", "add_foreign"),
-    "RequestError",
-}
+REPORTING = {"Problem", "add_error", "add_warning", "RequestError", "Diagnosis", "failing"}
+# Tables of headlines, by the kind of error.
+HEADLINES = {"_HEADLINES", "_UNKNOWN"}
 # Functions have a line of text for their errors, which says all there is.
 IN_FUNCTIONS = {"Unknown function", "Wrong number of arguments", "Refused"}
 
@@ -41,17 +40,41 @@ def markdown() -> list[Path]:
 
 def summaries() -> set[str]:
     """Return the first line of every message in the provider's code, as far as it is fixed."""
-    found = set()
-    for file in PROVIDER.rglob("*.py"):
-        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if not isinstance(call, ast.Call):
-                continue
-            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            if name not in REPORTING:
-                continue
-            texts = [a.value for a in call.args[:2] if isinstance(a, ast.Constant)]
-            found |= {text for text in texts[:1] if isinstance(text, str) and text[0].isupper()}
-    return found
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in PROVIDER.rglob("*.py")]
+    constants = {name: value for tree in trees for name, value in assignments(tree)}
+    found: set[str] = set()
+    for name in HEADLINES & constants.keys():
+        for value in getattr(constants[name], "values", ()):
+            found |= texts(value, constants)
+    for tree in trees:
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and call.args:
+                name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+                found |= texts(call.args[0], constants) if name in REPORTING else set()
+    return {text for text in found if text[:1].isupper()}
+
+
+def assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the constants of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+            yield node.target.id, node.value
+
+
+def texts(value: ast.expr, constants: dict[str, ast.expr]) -> set[str]:
+    """Return the texts that an expression may stand for; of a tuple, its first one."""
+    match value:
+        case ast.Constant(value=str() as text):
+            return {text}
+        case ast.Name() if value.id in constants:
+            return texts(constants[value.id], constants)
+        case ast.Starred():
+            return texts(value.value, constants)
+        case ast.Tuple(elts=[first, *_]):
+            return texts(first, constants)
+        case ast.IfExp():
+            return texts(value.body, constants) | texts(value.orelse, constants)
+    return set()
 
 
 def test_the_reference_is_the_one_that_is_generated() -> None:

@@ -53,6 +53,10 @@ _ADVICE: Final[Mapping[type[errors.CrusoeError], str]] = {
     errors.UnexpectedAnswer: (
         "Check that api_endpoint leads to the Crusoe API and that no proxy answers in its place."
     ),
+    errors.NotDeleted: (
+        "The token stays in the state. Run Terraform again; if it stays listed, ask Crusoe support."
+    ),
+    errors.NotSent: "Check the settings of proxies and TLS in the environment, then try again.",
     errors.OrganizationNotDetermined: (
         "Set organization_id in the provider block, on the resource, or as "
         "CRUSOE_ORGANIZATION_ID in the environment."
@@ -149,12 +153,10 @@ def diagnose(error: Exception, *, credentials: str) -> Diagnosis | None:
         case Refusal():
             return error.diagnosis
         case Failure():
-            return Diagnosis(
-                error.summary, f"{error.cause}\n\n{advice(error.cause, credentials=credentials)}"
-            )
+            return Diagnosis(error.summary, _detail(error.cause, credentials))
         case errors.CrusoeError():
             summary = _of_kind(_HEADLINES, error) or "Crusoe did not answer as expected"
-            return Diagnosis(summary, f"{error}\n\n{advice(error, credentials=credentials)}")
+            return Diagnosis(summary, _detail(error, credentials))
         case TokenError():
             return _token_diagnosis(error, credentials)
     return None
@@ -209,6 +211,11 @@ def _secret_claimed(error: SecretClaimed) -> Diagnosis:
     )
 
 
+def _detail(error: errors.CrusoeError, credentials: str) -> str:
+    why = "Terraform asked to stop. " if isinstance(error, errors.Interrupted) else ""
+    return f"{why}{error}\n\n{advice(error, credentials=credentials)}"
+
+
 def advice(error: errors.CrusoeError, *, credentials: str) -> str:
     """Return what a practitioner can do about `error`."""
     text = _of_kind(_ADVICE, error) or "Run Terraform again."
@@ -225,11 +232,16 @@ def owner_unknown(error: OwnerUnknown) -> str:
     )
 
 
-def add_problems(diagnostics: "Diagnostics", problems: "Iterable[Problem]") -> None:
-    """Report problems of the provider block, each on its attribute."""
+def add_problems(
+    diagnostics: "Diagnostics", problems: "Iterable[Problem]", *, warnings: bool = False
+) -> None:
+    """Report problems of the provider block, each on its attribute, as errors or as warnings."""
     for problem in problems:
         path = [problem.attribute] if problem.attribute else None
-        diagnostics.add_error(problem.summary, problem.detail, path=path)
+        if warnings:
+            diagnostics.add_warning(problem.summary, problem.detail, path=path)
+        else:
+            diagnostics.add_error(problem.summary, problem.detail, path=path)
 
 
 def _of_kind(

@@ -1,7 +1,8 @@
 """How messages name a storage key, and the commands and blocks that they offer."""
 
-import shlex
 from typing import TYPE_CHECKING, Final
+
+from crusoe_provider.api.text import printable, shell_word
 
 if TYPE_CHECKING:
     from crusoe_provider.api.models import StorageKey
@@ -15,7 +16,7 @@ def describe_token(key: "StorageKey") -> str:
     facts = [
         f"access key ID {key.access_key_id}",
         f"token ID {key.key_uuid}" if key.key_uuid else "",
-        f'alias "{key.alias}"' if key.alias else "no alias",
+        f'alias "{printable(key.alias)}"' if key.alias else "no alias",
         f"created {key.created_at}" if key.created_at else "",
         f"expires {key.expire_at}" if key.expire_at else "never expires",
         key.status or "",
@@ -28,10 +29,12 @@ def deletion_command(key: "StorageKey") -> str:
 
     The CLI takes the token ID; newer versions take the access key ID.
     """
-    return f"crusoe storage tokens delete {shlex.quote(key.key_uuid or key.access_key_id)}"
+    return f"crusoe storage tokens delete {shell_word(key.key_uuid or key.access_key_id)}"
 
 
 def import_block(key: "StorageKey") -> str:
     """Return a block that imports `key`, to be pasted once NAME is filled in."""
     quoted = (key.key_uuid or key.access_key_id).replace("\\", "\\\\").replace('"', '\\"')
+    # An ID of the API's is data: no template either.
+    quoted = quoted.replace("${", "$${").replace("%{", "%%{")
     return f'  import {{\n    to = crusoe_storage_token.NAME\n    id = "{quoted}"\n  }}'

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tf import iface
 from tf.function import Function
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Terraform starts a plugin for its schema, again to validate, and again to plan. So what only a
 # later step needs is imported by that step: the configuration, and above all httpx.
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +79,7 @@ class CrusoeProvider(Provider):
         self._now = now
         self._calls = InFlightCalls(stop)
         self._sessions = Sessions()
+        self._hide: Callable[[str], None] = lambda _secret: None
 
     def get_model_prefix(self) -> str:
         """Return what every type name begins with."""
@@ -206,16 +209,20 @@ class CrusoeProvider(Provider):
 
         No request is sent.
         """
-        from crusoe_provider.provider.configuration import resolve  # noqa: PLC0415 - see above
+        from crusoe_provider.provider.configuration import settle  # noqa: PLC0415 - see above
 
         block, unknown = _provider_block(config)
         if unknown & _ACCOUNT_ATTRIBUTES:
             return
         try:
-            settings = resolve(block, environ=self._environ, home=self._home)
+            configuration = settle(block, environ=self._environ, home=self._home)
         except ConfigurationError as error:
             add_problems(diags, error.problems)
             return
+        add_problems(diags, configuration.warnings, warnings=True)
+        for secret in configuration.secrets:
+            self._hide(secret)
+        settings = configuration.settings
         self._sessions.begin(
             Session(
                 account=_new_account(settings, self._stop, self._now),
@@ -229,6 +236,10 @@ class CrusoeProvider(Provider):
                 import_secret=self._environ.get(SECRET_VARIABLE, "").strip() or None,
             )
         )
+
+    def hide_with(self, hide: Callable[[str], None]) -> None:
+        """Take what keeps credentials from the environment and from files out of the log."""
+        self._hide = hide
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Return what to tell the user of an error of the elements."""
@@ -260,8 +271,8 @@ class CrusoeProvider(Provider):
         """Return a data source for one call."""
         return klass(self._sessions)  # type: ignore[no-any-return]  # tf says no more
 
-    def new_ephemeral_resource(self, klass: type[EphemeralResource]) -> EphemeralResource:
-        """Return an ephemeral resource for one call."""
+    def new_element(self, klass: Callable[[Any], T]) -> T:
+        """Return an ephemeral resource, a list resource or an action for one call."""
         return klass(self._sessions)
 
     def get_resources(self) -> list[type[iface.Resource]]:

@@ -39,6 +39,17 @@ def warn_of_lag(diagnostics: "Diagnostics", token: "Token", found: "NotListedYet
     )
 
 
+def warn_of_no_proof(diagnostics: "Diagnostics", token: "Token") -> None:
+    """Warn of a token that the list does not show, without proving that it is gone."""
+    diagnostics.add_warning(
+        "Storage token not in the list",
+        f"Crusoe's list of tokens does not show {token.name}, but the answer does not prove either "
+        "that it is gone: it is empty without saying so, or holds entries that cannot be read. The "
+        "token stays in the state.\n\n"
+        "If you know that it is gone, remove it with terraform state rm.",
+    )
+
+
 def warn_of_loss(diagnostics: "Diagnostics", token: "Token", found: "Gone", then: str) -> None:
     """Warn of a token that was deleted; `then` says what a plan does."""
     last = f" It was last seen there on {found.seen:%Y-%m-%d}." if found.seen else ""

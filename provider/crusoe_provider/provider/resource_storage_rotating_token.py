@@ -18,6 +18,7 @@ from crusoe_provider.provider.reading import (
     warn_if_disabled,
     warn_of_lag,
     warn_of_loss,
+    warn_of_no_proof,
 )
 from crusoe_provider.provider.resource_storage_rotating_token_plan import RotatingTokenPlan
 from crusoe_provider.provider.resource_storage_rotating_token_schema import rotating_token_schema
@@ -40,7 +41,7 @@ from crusoe_provider.providerserver.resource import (
     UpdateContext,
 )
 from crusoe_provider.tokens.errors import AnswerLost
-from crusoe_provider.tokens.presence import Gone, NotListedYet, Present
+from crusoe_provider.tokens.presence import Gone, NotListedYet, NotProved, Present
 from crusoe_provider.tokens.rotating_token import RotatingToken
 from crusoe_provider.tokens.rotation import Holding
 from crusoe_provider.tokens.rotation_memory import RotationMemory
@@ -288,12 +289,15 @@ class _Refresh:
             case NotListedYet() as found:
                 warn_of_lag(self._ctx.diagnostics, token, found)
                 return token
+            case NotProved():
+                warn_of_no_proof(self._ctx.diagnostics, token)
+                return token
             case gone:
                 return gone
 
     def _is_there(self, key: str, rotating: RotatingToken) -> bool:
         token = Token(access_key_id=key, user_id=rotating.user_id)
-        return isinstance(self._presence.of(token, self._memory.of_key(key)), Present)
+        return not isinstance(self._presence.of(token, self._memory.of_key(key)), Gone)
 
 
 def _held(token: RotatingToken, memory: RotationMemory) -> Holding:

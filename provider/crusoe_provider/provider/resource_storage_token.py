@@ -23,6 +23,7 @@ from crusoe_provider.provider.reading import (
     warn_if_disabled,
     warn_of_lag,
     warn_of_loss,
+    warn_of_no_proof,
 )
 from crusoe_provider.provider.resource_storage_token_plan import TokenPlan
 from crusoe_provider.provider.token_creation import waiting_time
@@ -46,7 +47,7 @@ from crusoe_provider.providerserver.resource import (
     UpdateContext,
 )
 from crusoe_provider.tokens.errors import AnswerLost
-from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, Present
+from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, NotProved, Present
 from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
@@ -302,6 +303,9 @@ class StorageTokenResource(Resource):
                 return self._refreshed(ctx, token, organization_id, session).to_state()
             case NotListedYet():
                 warn_of_lag(ctx.diagnostics, token, found)
+                return current
+            case NotProved():
+                warn_of_no_proof(ctx.diagnostics, token)
                 return current
             case Gone():
                 warn_of_loss(ctx.diagnostics, token, found, _GONE)

@@ -15,6 +15,9 @@ from crusoe_provider.provider.attributes import ORGANIZATION_ID
 from crusoe_provider.tokens.durations import parse_duration
 
 _STATUSES: Final = frozenset({"enabled", "disabled"})
+# What can be one segment of a path as it stands, and cannot break a line.
+_ORGANIZATION_ID: Final = re.compile(r"(?!\.{1,2}$)[!-~]{1,128}")
+_NOT_IN_A_SEGMENT: Final = frozenset("/\\?#%")
 # Unicode's categories Cc and Cs.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -29,11 +32,10 @@ def given(value: Any) -> Any:
 def check_organization_id(diags: Diagnostics, config: Mapping[str, Any]) -> None:
     """Report an organization ID that cannot be one. Its form is not documented: a UUID is usual."""
     value = given(config.get(ORGANIZATION_ID))
-    if isinstance(value, str) and not _fits_a_path(value):
+    if isinstance(value, str) and (problem := organization_id_problem(value)):
         diags.add_error(
             "Invalid organization ID",
-            "An organization ID is a UUID such as ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab, without "
-            "blanks and slashes. Leave the argument out to use the provider's organization.",
+            f"{problem} Leave the argument out to use the provider's organization.",
             path=[ORGANIZATION_ID],
         )
 
@@ -144,7 +146,15 @@ def check_rotation(diags: Diagnostics, config: Mapping[str, Any]) -> None:
         )
 
 
-def _fits_a_path(value: str) -> bool:
-    return value not in {".", ".."} and not any(
-        c.isspace() or c in "/\\?#%" or not c.isprintable() for c in value
+def organization_id_problem(text: str) -> str | None:
+    """Return what is wrong with an organization ID, in a sentence, or `None`.
+
+    Its form is not promised, so only what can be no ID is refused: blanks, control characters,
+    characters other than ASCII, steps in a path, and more than 128 characters.
+    """
+    if _ORGANIZATION_ID.fullmatch(text) and not _NOT_IN_A_SEGMENT & set(text):
+        return None
+    return (
+        "An organization ID is a UUID such as ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab, without "
+        "blanks, slashes and special characters."
     )

@@ -1,4 +1,4 @@
-"""What a resource sees of the host: `tf`'s interface, completed.
+"""What a resource sees of this server: `tf`'s interface, completed.
 
 `tf.iface.Resource` has validate, plan, create, read, update, delete, import and upgrade. The
 contexts here carry what its own leave out, named as in terraform-plugin-framework, and `Resource`
@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from tf import iface
 from tf.utils import Diagnostics
+
+from crusoe_provider.providerserver.identity import IdentitySchema
 
 State = dict[str, Any]
 """Attribute names to Python values, `None` for null, `tf.types.Unknown` for not yet known."""
@@ -38,11 +40,14 @@ class PlanContext(iface.PlanContext):
             half of a replacement.
         requires_replace: Names of attributes that force a replacement, to be added to. Attributes
             with `requires_replace` in the schema join by themselves once planned and prior differ.
+        planned_private: The private data that the plan has returned, when this is its repetition
+            in the apply and Terraform (since 1.16) says so; `None` otherwise.
     """
 
     config: State
     private: Private
     requires_replace: set[str] = field(default_factory=set)
+    planned_private: Private | None = None
 
 
 @dataclass(eq=False, repr=False)
@@ -104,6 +109,20 @@ class DeleteContext(iface.DeleteContext):
     private: Private
 
 
+@dataclass(eq=False, repr=False)
+class ImportContext(iface.ImportContext):
+    """The import of one object.
+
+    Attributes:
+        diagnostics: Errors and warnings for the user.
+        type_name: The resource type.
+        identity: The identity that the user gives in place of an ID, which is empty then; `None`
+            for an import by ID. What is optional in it may be null.
+    """
+
+    identity: State | None = None
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class MoveSource:
     """A stored state of another type, for a `moved` block between types.
@@ -114,6 +133,7 @@ class MoveSource:
         schema_version: The version of its schema.
         state: The state as it was stored; JSON values.
         private: Its private data. What the move makes of it is stored with the new state.
+        identity: The identity that was stored with it; empty if there was none.
     """
 
     provider_address: str
@@ -121,16 +141,17 @@ class MoveSource:
     schema_version: int
     state: State
     private: Private = field(default_factory=dict)
+    identity: State = field(default_factory=dict)
 
 
 class Resource(iface.Resource, Protocol):
-    """A resource as this host serves it.
+    """A resource as this server serves it.
 
     One object is made per call; what has to outlive a call belongs to the provider.
     """
 
-    # The contexts here are narrower than tf's, which a type checker objects to,
-    # here and in every resource: this host passes no others.
+    # The contexts of plan, create, read, update and delete are narrower than tf's, which a type checker
+    # objects to, here and in every resource: this server passes no others.
 
     @abstractmethod
     def plan(  # type: ignore[override]
@@ -169,6 +190,31 @@ class Resource(iface.Resource, Protocol):
         self, ctx: DeleteContext, current: State
     ) -> None:
         """Remove the object; one that is gone already is success."""
+
+    @classmethod
+    def identity_schema(cls) -> IdentitySchema | None:
+        """Return what identifies an object; `None` if nothing but the state does."""
+        return None
+
+    def identity(self, state: State) -> State | None:
+        """Return the identity of the object that has a state; `None` if the state does not tell.
+
+        Args:
+            state: Any state of this resource, also a planned one, in which a value may be unknown:
+                an identity with one is not sent.
+        """
+        del state
+        return None
+
+    def upgrade_identity(self, version: int, old: State) -> State:
+        """Return a stored identity of an earlier version of its schema as one of the current.
+
+        Args:
+            version: The version.
+            old: The identity as it was stored; JSON values.
+        """
+        del version
+        return old
 
     def plan_destroy(self, ctx: PlanDestroyContext, current: State) -> None:
         """Take note that the plan destroys the instance; an error refuses it."""

@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tf.gen import tfplugin_pb2 as pb
 from tf.provider import _decode_state, _encode_state_d
 from tf.schema import Schema
 from tf.types import Unknown
 from tf.utils import Diagnostics
 
 from crusoe_provider.providerserver import dynamic_value
+from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_provider.providerserver.errors import MalformedRequestError
 from crusoe_provider.providerserver.resource import State
 from crusoe_provider.providerserver.types import conforms
@@ -76,7 +76,7 @@ class StateCodec:
         """
         raw = {name: self._checked(name, value) for name, value in raw.items()}
         _, decoded = _decode_state(diagnostics, self.attributes, self.blocks, raw)
-        state = {name: (decoded or {}).get(name) for name in (*self.attributes, *self.blocks)}
+        state = self.filled(decoded or {})
         self._hide_sensitive(state)
         return state
 
@@ -91,9 +91,13 @@ class StateCodec:
         if state is None:
             return dynamic_value.encode(None)
         self._hide_sensitive(state)
-        full = {name: state.get(name) for name in (*self.attributes, *self.blocks)}
+        full = self.filled(state)
         old = _encode_state_d(self.attributes, self.blocks, like, None)
         return dynamic_value.encode(_encode_state_d(self.attributes, self.blocks, full, old))
+
+    def filled(self, state: State) -> State:
+        """Return `state` with every name of the schema; what it lacks is null."""
+        return {name: state.get(name) for name in (*self.attributes, *self.blocks)}
 
     def equal(self, name: str, a: Any, b: Any) -> bool:
         """Say whether two decoded values of the attribute or block `name` mean the same."""

@@ -15,6 +15,8 @@ from crusoe_provider.tokens.errors import ForeignToken
 from crusoe_provider.tokens.lifetime import instant_or_none, same_expiry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from crusoe_provider.api.account import Account
     from crusoe_provider.api.models import Identity, StorageKey
     from crusoe_provider.tokens.ownership import Ownership
@@ -119,6 +121,10 @@ class Gone(NamedTuple):
     seen: datetime | None
 
 
+class NotProved(NamedTuple):
+    """The list does not show the token, and is none that proves absence; see `KeyList`."""
+
+
 class Presence:
     """Looks for tokens in the list of one organization.
 
@@ -145,7 +151,7 @@ class Presence:
         self._stop = stop
         self._now = now
 
-    def of(self, token: "Token", memory: Memory) -> Present | NotListedYet | Gone:
+    def of(self, token: "Token", memory: Memory) -> Present | NotListedYet | NotProved | Gone:
         """Return what has become of a token.
 
         Raises:
@@ -154,7 +160,7 @@ class Presence:
         """
         if memory.caller is not None:
             self._ownership.learn(memory.caller, memory.owner)
-        key = self._listed(token, fresh=False)
+        key = _named(self._account.keys(self._organization_id), token.access_key_id)
         if key is not None:
             return Present(key)
         self.check_owner(token)
@@ -162,8 +168,11 @@ class Presence:
         if memory.made is not None and made is not None and self._now - made < _LONGEST_LAG:
             return NotListedYet(memory.made)
         self._stop.wait(_SECOND_LOOK_SECONDS)
-        key = self._listed(token, fresh=True)
-        return Present(key) if key is not None else Gone(_moment(memory.seen))
+        keys = self._account.keys(self._organization_id, fresh=True)
+        key = _named(keys, token.access_key_id)
+        if key is not None:
+            return Present(key)
+        return Gone(_moment(memory.seen)) if keys.proves_absence else NotProved()
 
     def check_owner(self, token: "Token") -> None:
         """Make sure that the token is not another user's.
@@ -179,9 +188,9 @@ class Presence:
         if self._ownership.is_foreign(token.user_id, keys, caller):
             raise ForeignToken(token.name, token.user_id, caller)
 
-    def _listed(self, token: "Token", *, fresh: bool) -> "StorageKey | None":
-        keys = self._account.keys(self._organization_id, fresh=fresh)
-        return next((k for k in keys if k.access_key_id == token.access_key_id), None)
+
+def _named(keys: "Iterable[StorageKey]", access_key_id: str) -> "StorageKey | None":
+    return next((key for key in keys if key.access_key_id == access_key_id), None)
 
 
 def _same_form(listed: str | None, stored: str) -> bool:

@@ -443,7 +443,7 @@ class Quota:
         self, started: float, predecessor: str | None, *, blocked: bool = False
     ) -> Exception:
         if self._stop.is_set():
-            return Interrupted("A stop was asked for while a slot for the key was waited for.")
+            return Interrupted("A slot for the key was still waited for, and nothing was sent.")
         stays = predecessor is not None and predecessor in self._existing()
         with self._lock:
             shortage = self._shortage(self._count.verdict())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from crusoe_provider.api.deletion import Deletion
 from crusoe_provider.tokens.creation import Creation
 from crusoe_provider.tokens.errors import NotKnownYet, SecretClaimed
 from crusoe_provider.tokens.ownership import Ownership
@@ -133,11 +134,11 @@ class Session:
         Raises:
             CrusoeError: It could not be revoked.
         """
-        was_there = self.account.delete_key(organization_id, access_key_id, finish=finish)
+        deletion = self.account.delete_key(organization_id, access_key_id, finish=finish)
         self.quota(organization_id).release(access_key_id)
         with self._lock:
             self._borrowed.pop(access_key_id, None)
-        return was_there
+        return deletion is Deletion.DELETED
 
     def borrow(self, organization_id: str, access_key_id: str) -> None:
         """Take note of an ephemeral token, so that it cannot be forgotten."""

@@ -1,13 +1,14 @@
-"""Each RPC of the plugin host, over a real connection, with a toy provider behind it."""
+"""The RPCs of resources and data sources, over a real connection to a toy provider."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
-from tf.gen import tfplugin_pb2 as pb
 from tf.types import Unknown
 
+from crusoe_provider.providerserver import protocol_pb2 as pb
 from support.plugin import Plugin, dynamic, errors, refined_unknown, value_of, warnings
 from support.toy_fixtures import StartToy, thing
 from support.toy_plugin import SECRET
@@ -156,7 +157,7 @@ def test_exceptions_in_validation_are_diagnostics(plugin: Plugin, does: str) -> 
     )
 
     (error,) = errors(response)
-    assert error.summary == "Unexpected error in the Crusoe provider"
+    assert error.summary == "Unexpected error in the provider"
     assert "ValueError at toy_plugin.py:" in error.detail
     assert SECRET not in error.detail
 
@@ -165,7 +166,7 @@ def test_exceptions_in_plans_are_diagnostics(plugin: Plugin) -> None:
     """A plan that fails unexpectedly is an error of the plan."""
     response = plan(plugin, None, thing(does="fail in plan"))
 
-    assert [d.summary for d in errors(response)] == ["Unexpected error in the Crusoe provider"]
+    assert [d.summary for d in errors(response)] == ["Unexpected error in the provider"]
 
 
 def test_a_failed_read_keeps_the_state(plugin: Plugin) -> None:
@@ -383,3 +384,65 @@ def test_moves_are_refused(plugin: Plugin) -> None:
     )
 
     assert [d.summary for d in errors(response)] == ["Move is not supported"]
+
+
+def test_text_for_the_user_is_printable(plugin: Plugin) -> None:
+    """Whatever a provider quotes: no escape sequences, no commands of a pipeline."""
+    config = dynamic(thing(does="print what is dangerous"))
+
+    response = plugin.provider.ValidateResourceConfig(
+        pb.ValidateResourceConfig.Request(type_name="toy_thing", config=config)
+    )
+
+    (error,) = errors(response)
+    assert (error.summary, error.detail) == ("An [31malert", "See:\n: :error::here")
+
+
+def test_rpcs_that_are_not_served_are_unimplemented(plugin: Plugin) -> None:
+    """As gRPC says it; Terraform asks for some only where they are announced."""
+    for method in ("GetFunctions", "Nothing", ""):
+        call: Any = plugin.channel.unary_unary(f"/tfplugin6.Provider/{method}")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(b"")
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert plugin.provider.GetMetadata(pb.GetMetadata.Request()).resources
+
+
+def test_a_plan_that_is_repeated_in_the_apply_shows_what_it_was(
+    plugin: Plugin, tmp_path: Path
+) -> None:
+    """Since 1.16 Terraform hands the plan's private data back; nothing is ever deferred."""
+    capabilities = pb.ClientCapabilities(deferral_allowed=True, store_planned_private=True)
+
+    first = plan(plugin, None, thing(), client_capabilities=capabilities)
+    second = plan(
+        plugin, None, thing(), client_capabilities=capabilities, planned_private=b'{"relies": 1}'
+    )
+
+    assert not first.HasField("deferred")
+    assert not second.HasField("deferred")
+    assert (tmp_path / "events").read_text().splitlines()[-1] == ("planned before: {'relies': 1}")
+
+
+@pytest.mark.parametrize(("allowed", "phase"), [(True, "APPLYING"), (False, "UNKNOWN")])
+def test_the_capabilities_tell_the_phase(
+    plugin: Plugin, tmp_path: Path, allowed: bool, phase: str
+) -> None:
+    """From the configuration on."""
+    plugin.provider.ConfigureProvider(
+        pb.ConfigureProvider.Request(
+            terraform_version="1.15.5",
+            config=dynamic({"fail": None}),
+            client_capabilities=pb.ClientCapabilities(deferral_allowed=allowed),
+        )
+    )
+    plan(plugin, None, thing(does="tell the phase"))
+
+    assert f"phase {phase}" in (tmp_path / "events").read_text()
+
+
+def test_secrets_of_the_provider_stay_out_of_the_log(plugin: Plugin) -> None:
+    """It says what they are, beside those that pass the protocol."""
+    plugin.provider.ConfigureProvider(pb.ConfigureProvider.Request(config=dynamic({"fail": None})))
+
+    assert '"@message": "Configured with (redacted)"' in plugin.log()
