@@ -352,3 +352,24 @@ def test_a_value_that_only_the_apply_knows_may_rotate(
     assert state_of(timed)["generation"] == generation + rotated
     assert (check_keys(timed, crusoe) == keys) != changes
     assert timed.plan().actions == {}
+
+
+# -- What is wrong by itself -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "summary"),
+    [
+        ('rotate_after = "30d"\n  expires_after = "30d"', "Expiry before the rotation"),
+        ('rotate_after = "soon"', "Invalid duration"),
+        ('revoke_previous_after = "0s"', "Invalid duration"),
+        ('timeouts {\n    update = "long"\n  }', "Invalid duration"),
+    ],
+)
+def test_what_is_wrong_by_itself_is_told_without_a_plan(
+    workspace: Workspace, body: str, summary: str
+) -> None:
+    """By `terraform validate`, on the argument to blame."""
+    workspace.write(rotating(body))
+
+    workspace.validate().failed_with(summary, address=ADDRESS)

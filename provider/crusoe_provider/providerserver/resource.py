@@ -150,8 +150,8 @@ class Resource(iface.Resource, Protocol):
     One object is made per call; what has to outlive a call belongs to the provider.
     """
 
-    # The contexts of plan, create, read, update and delete are narrower than tf's, which a type checker
-    # objects to, here and in every resource: this server passes no others.
+    # The contexts of plan, create, read, update and delete are narrower than tf's, which a type
+    # checker objects to, here and in every resource: this server passes no others.
 
     @abstractmethod
     def plan(  # type: ignore[override]
