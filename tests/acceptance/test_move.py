@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from crusoe_simulator.state import Key
+from harness.sandbox import PLUGIN
+from harness.workspace import Workspace
 from support import stand_in_plugin
-from support.simulator_fixtures import PLUGIN, Crusoe
-from support.terraform import Workspace
+from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
 
@@ -119,7 +120,8 @@ def test_a_key_of_the_vendors_provider_becomes_a_rotating_token(
         crusoe.user, alias="ci-uploads", created_at="2026-11-01T00:00:00Z"
     )
     write_state(both, "crusoe_storage_s3_key", change(vendor_attributes(key)))
-    both.write(moved("rotating_token", 'rotate_after = "3000d"', "crusoe_storage_s3_key.ci"))
+    body = 'provider = crusoe-tokens\n  rotate_after = "3000d"'
+    both.write(moved("rotating_token", body, "crusoe_storage_s3_key.ci"))
 
     plan = both.plan(out="p").succeeded()
 

@@ -3,10 +3,10 @@
 import pytest
 
 from crusoe_simulator.state import Key
+from harness.workspace import Workspace
 from support.clock_fixtures import MovableTime
 from support.rotating import ADDRESS, check_keys, rotating, state_of
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,11 +9,11 @@ import pytest
 
 from crusoe_simulator.faults import Answer, Fault
 from crusoe_simulator.state import Key
+from harness.process import EXIT_SECONDS, Running
+from harness.result import Result
+from harness.workspace import Workspace
 from support.rotating import ADDRESS, check_keys, rotating, state_of
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
-from support.terraform_process import EXIT_SECONDS, Running
-from support.terraform_result import Result
 
 pytestmark = pytest.mark.acceptance
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from harness.result import Change
+from harness.workspace import Workspace
 from support.clock_fixtures import MovableTime
 from support.rotating import ADDRESS, check_keys, rotating, state_of
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
-from support.terraform_result import Change
 
 pytestmark = pytest.mark.acceptance
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from crusoe_simulator.state import Key
+from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
 
 ADDRESS = "crusoe_storage_rotating_token.ci"
 

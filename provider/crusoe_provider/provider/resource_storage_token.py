@@ -5,7 +5,6 @@ What a plan decides is in `resource_storage_token_plan.py`.
 
 from typing import TYPE_CHECKING, Final
 
-from tf import iface
 from tf.schema import Attribute, Block, Schema
 from tf.types import Bool, Map, String
 from tf.utils import Diagnostics
@@ -13,9 +12,11 @@ from tf.utils import Diagnostics
 from crusoe_provider.provider import token_creation, token_moves
 from crusoe_provider.provider.attributes import (
     ORGANIZATION_ID,
+    TOKEN_IDENTITY,
     Duration,
     Timestamp,
     organization_attribute,
+    token_identity,
 )
 from crusoe_provider.provider.diagnostics import failing
 from crusoe_provider.provider.reading import (
@@ -35,9 +36,11 @@ from crusoe_provider.provider.validators import (
     check_timeouts,
 )
 from crusoe_provider.providerserver.blocks import SingleNestedBlock
+from crusoe_provider.providerserver.identity import IdentitySchema
 from crusoe_provider.providerserver.resource import (
     CreateContext,
     DeleteContext,
+    ImportContext,
     MoveSource,
     PlanContext,
     PlanDestroyContext,
@@ -220,6 +223,15 @@ class StorageTokenResource(Resource):
             ],
         )
 
+    @classmethod
+    def identity_schema(cls) -> IdentitySchema:
+        """Return what tells a token from all others."""
+        return TOKEN_IDENTITY
+
+    def identity(self, state: State) -> State | None:
+        """Return the identity of the token that has a state."""
+        return token_identity(state)
+
     def validate(self, diags: Diagnostics, type_name: str, config: State) -> None:
         """Check the block; values may be unknown."""
         del type_name
@@ -341,10 +353,20 @@ class StorageTokenResource(Resource):
                 # For another user than the owner every token is absent.
                 session.presence(organization_id).check_owner(token)
 
-    def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
-        """Find a token by its token ID or access key ID, `<organization>/` before it or not."""
+    def import_(  # type: ignore[override]  # see Resource
+        self,
+        ctx: ImportContext,
+        id: str,  # noqa: A002 - tf's name
+    ) -> State | None:
+        """Find a token by its token ID or access key ID, `<organization>/` before it or not.
+
+        Or by its identity.
+        """
         session = self._sessions.get()
         given_id, _, wanted = id.strip().rpartition("/")
+        if ctx.identity is not None:
+            given_id = ctx.identity[ORGANIZATION_ID] or ""
+            wanted = ctx.identity["access_key_id"] or ""
         organization_id, (key,) = find_keys(session, given_id, [wanted])
         secret_key = claim_secret(ctx.diagnostics, session, wanted)
         return Token.of_key(key, organization_id=organization_id, secret_key=secret_key).to_state()

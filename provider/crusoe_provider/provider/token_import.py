@@ -94,7 +94,8 @@ def _not_importable(
         Diagnosis(
             "Storage token not found",
             f"{problem} The tokens of this user are:{tokens}\n\n"
-            "Import one of them by its token ID or access key ID. For a token of another "
-            "organization write <organization ID>/<token ID>.",
+            "Import one of them by its token ID or access key ID, or by its identity "
+            "(access_key_id). For a token of another organization write <organization ID>/<token "
+            "ID>, or organization_id in the identity.",
         )
     )

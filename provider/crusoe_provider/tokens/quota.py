@@ -137,6 +137,11 @@ class Quota:
             self._seen.add(access_key_id)
             self._count.seen(access_key_id)
 
+    def has_seen(self, access_key_id: str) -> bool:
+        """Say whether a state that was loaded has this key."""
+        with self._lock:
+            return access_key_id in self._seen
+
     # -- Plans ---------------------------------------------------------------------------------
 
     def plan_creation(self) -> bool:
