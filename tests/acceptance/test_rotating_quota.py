@@ -130,6 +130,22 @@ def test_a_slot_that_somebody_takes_after_the_plan_is_told(
     assert len(check_keys(workspace, crusoe)) == 2
 
 
+@pytest.mark.parametrize("options", [(), ("-refresh=false",)])
+def test_a_rotation_that_has_no_room_stands_in_the_way_of_no_destruction(
+    workspace: Workspace, crusoe: Crusoe, options: tuple[str, ...]
+) -> None:
+    """Terraform makes an ordinary plan before; that would be refused."""
+    foreign = crusoe.simulator.cloud.add_key(crusoe.user, alias="laptop")
+    workspace.write(numbered(1))
+    workspace.apply().succeeded()
+    workspace.write(numbered(2))
+
+    workspace.plan("-destroy", *options).succeeded()
+    workspace.destroy(*options).succeeded()
+
+    assert crusoe.simulator.cloud.keys() == [foreign]
+
+
 def test_without_a_limit_the_previous_key_goes_first(workspace: Workspace, crusoe: Crusoe) -> None:
     """What is free is not known then, and that order works in any case."""
     for n in (1, 2, 3):
