@@ -42,6 +42,7 @@ class KeyRotation:
         self._planned = planned
         self._memory = RotationMemory.of(ctx.private)
         self._memory.counted = False
+        self._memory.teach(session.ownership)
         with failing(_NOT_ROTATED):
             self._organization_id = session.organization_id(prior.organization_id)
         tokens = (prior.current, prior.previous)

@@ -190,9 +190,11 @@ class StorageRotatingTokenResource(Resource):
     ) -> None:
         """Revoke all keys, the current one last; those that are gone already are success."""
         session, token = self._sessions.get(), RotatingToken.of_state(current)
+        memory = RotationMemory.of(ctx.private)
+        memory.teach(session.ownership)
         with failing("Storage token not deleted"):
             organization_id = session.organization_id(token.organization_id)
-            for key in _held(token, RotationMemory.of(ctx.private)).keys:
+            for key in _held(token, memory).keys:
                 if not session.revoke(organization_id, key):
                     # For another user than the owner every token is absent.
                     session.presence(organization_id).check_owner(
