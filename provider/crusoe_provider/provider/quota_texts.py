@@ -40,6 +40,16 @@ NOT_CHECKED_BLIND: Final = (
     "To have the limit checked, plan with a higher -parallelism."
 )
 
+NOT_OPENED: Final = (
+    "Ephemeral storage token not created: no free slot",
+    (
+        "All slots for tokens of this user are taken. This command only destroys or refreshes, so "
+        "it goes on without the token: its values count as not known yet, and what depends on them "
+        "may be left out.\n\n"
+        "Free a slot first if this command needs the token."
+    ),
+)
+
 _PREDECESSOR_STAYS: Final = (
     "The token that this one replaces still has its slot, and is deleted only after the new one "
     "was created: create_before_destroy is set in the lifecycle block (or, with OpenTofu, destroy "
@@ -47,10 +57,12 @@ _PREDECESSOR_STAYS: Final = (
     "the lifecycle block and apply again."
 )
 _NONE_CAME_FREE: Final = (
-    "If the lifecycle block of a token sets create_before_destroy, its old token is deleted only "
-    "after the new one was created, and has its slot until then: take that out of the block for "
-    "one apply, or free a slot. If another token is deleted in the same apply and that takes "
-    'longer, raise the time limit with timeouts { create = "10m" }.'
+    "If this apply deletes another token, and that takes longer, raise the time limit with "
+    'timeouts { create = "10m" }. If this token is to replace one, and its lifecycle block sets '
+    "create_before_destroy, the old one has its slot until the new one was created: free a slot, or "
+    "take that setting out of the block for one apply. If the old one is tainted, for instance "
+    "because a provisioner failed, and the state has its secret, terraform untaint keeps it instead; "
+    "the next apply then deletes what is left of its predecessor."
 )
 _BLOCKED: Final = (
     "Terraform carries out only so many operations at a time (-parallelism), in any order, and all "

@@ -227,6 +227,15 @@ class Quota:
         self._list(fresh=fresh)
         return not self._has_room()
 
+    def is_still_full(self) -> bool:
+        """Say whether no slot is free; a key that was revoked a moment ago does not count.
+
+        Raises:
+            OwnerUnknown: Whose the keys are cannot be told.
+            CrusoeError: The keys, or whose they are, could not be read.
+        """
+        return self.is_full() and self.is_full(fresh=True)
+
     def open(self) -> None:
         """Check that an ephemeral token has room, as `plan_creation`; nothing comes free for it.
 
@@ -235,8 +244,7 @@ class Quota:
             PlanExceedsQuota: The plan as a whole cannot be carried out.
             CrusoeError: The keys, or whose they are, could not be read.
         """
-        # A key that was revoked a moment ago, outside of this process, does not count.
-        if self._checks_plans() and self.is_full() and self.is_full(fresh=True):
+        if self._checks_plans() and self.is_still_full():
             with self._lock:
                 raise NoRoomToOpen(self._shortage(self._count.verdict()))
         try:
