@@ -40,7 +40,7 @@ def test_an_update_approved_after_the_renewal_moment_is_carried_out_as_planned(
 
 @pytest.mark.parametrize(
     ("lines", "days"),
-    [(LIFE, 100), (("expires_after = \"1d\"",), 3)],
+    [(LIFE, 100), (('expires_after = "1d"',), 3)],
     ids=["a renewal", "a new life"],
 )
 def test_a_creation_approved_late_lives_from_its_creation(

@@ -109,19 +109,22 @@ def _apply(error: NoSlotCameFree) -> Diagnosis:
 
 
 def _open(shortage: Shortage) -> Diagnosis:
-    borrowed = len(shortage.borrowed)
-    if borrowed:
-        remedy = (
-            f"\n{borrowed} of them were borrowed in this run, by other ephemeral storage tokens. "
-            "Use fewer ephemeral tokens at a time, for example one for several purposes."
+    # With this one, unless nothing asks for a slot any more.
+    lent = max(1, len(shortage.borrowed) + shortage.opening)
+    text = (
+        f"A user may have {shortage.limit} storage tokens in an organization, and no slot is left "
+        "for this one. An ephemeral token is created in every plan and again in every apply, and "
+        "needs a free slot both times."
+    )
+    if lent > 1:
+        text += (
+            f" With this one, {lent} are to be borrowed in this run by ephemeral storage tokens "
+            "at the same time.\n\nUse fewer ephemeral tokens at a time, for example one for several "
+            "purposes."
         )
-    else:
-        remedy = _ways_out(shortage)
+    remedy = _ways_out(shortage) if shortage.keys or lent == 1 else ""
     return Diagnosis(
-        "No free slot for the ephemeral storage token",
-        f"A user may have {shortage.limit} storage tokens in an organization, and all are "
-        "taken. An ephemeral token is created in every plan and again in every apply, and needs a "
-        f"free slot both times.\n\n{_keys(shortage) if borrowed else ''}{remedy}",
+        "No free slot for the ephemeral storage token", f"{text}\n\n{remedy}".rstrip("\n")
     )
 
 
@@ -136,7 +139,9 @@ def _ways_out(shortage: Shortage) -> str:
             "another user: with a provider block of its own, with that user's credentials."
         )
     ways = []
-    unmanaged = [key for key in shortage.keys if key.access_key_id not in shortage.seen]
+    unmanaged = [
+        key for key in shortage.keys if key.access_key_id not in shortage.seen | shortage.borrowed
+    ]
     if shortage.unmanaged_known and unmanaged:
         commands = "".join(f"\n      {deletion_command(key)}" for key in unmanaged)
         ways.append(
@@ -146,6 +151,10 @@ def _ways_out(shortage: Shortage) -> str:
         ways.append(
             "let this configuration manage one that exists, in place of a new one:\n\n"
             f"{import_block(unmanaged[0])}\n"
+        )
+        ways.append(
+            "where crusoe_storage_s3_key of Crusoe's own provider manages it: hand it over with a "
+            "moved block, or remove it in one apply and create the new one in the next"
         )
     ways.append("drop a token from the configuration")
     ways.append(

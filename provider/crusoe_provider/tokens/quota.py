@@ -121,6 +121,8 @@ class Quota:
         self._keys: tuple[StorageKey, ...] = ()
         self._seen: set[str] = set()
         self._borrowed: set[str] = set()
+        # Ephemeral tokens that have asked for a slot and are not borrowed yet.
+        self._opening = 0
         self._listed_at: float | None = None
         self._creating = False
         # Creations that are not done yet, those that wait for their turn or for a slot included.
@@ -240,18 +242,19 @@ class Quota:
         """Check that an ephemeral token has room, as `plan_creation`; nothing comes free for it.
 
         Raises:
-            NoRoomToOpen: All slots are taken.
-            PlanExceedsQuota: The plan as a whole cannot be carried out.
+            NoRoomToOpen: All slots are taken, or the plan as a whole cannot be carried out.
             CrusoeError: The keys, or whose they are, could not be read.
         """
+        with self._lock:
+            self._opening += 1
         if self._checks_plans() and self.is_still_full():
             with self._lock:
                 raise NoRoomToOpen(self._shortage(self._count.verdict()))
         try:
             self.plan_creation()
-        except PlanExceedsQuota:
+        except PlanExceedsQuota as error:
             self.drop_planned_creation()
-            raise
+            raise NoRoomToOpen(error.shortage) from error
 
     def _checks_plans(self) -> bool:
         # In an apply the plan was accepted, and what it frees may not have had its turn yet. A
@@ -330,6 +333,7 @@ class Quota:
     def borrow(self, access_key_id: str) -> None:
         """This key is an ephemeral token of this run."""
         with self._lock:
+            self._opening -= 1
             self._borrowed.add(access_key_id)
 
     def wait_for_creations(self) -> None:
@@ -451,6 +455,7 @@ class Quota:
             keys=tuple(key for key in self._keys if key.access_key_id in existing),
             seen=frozenset(self._seen),
             borrowed=frozenset(self._borrowed),
+            opening=self._opening,
             verdict=verdict,
             unmanaged_known=self._terraform.loads_whole_state(),
         )
