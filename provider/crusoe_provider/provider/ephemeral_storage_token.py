@@ -4,11 +4,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from tf.schema import Attribute, Schema
-from tf.types import String
+from tf.types import String, Unknown
 from tf.utils import Diagnostics
 
 from crusoe_provider.provider.attributes import ORGANIZATION_ID, organization_attribute
 from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.provider.quota_texts import NOT_OPENED
 from crusoe_provider.provider.validators import (
     check_alias,
     check_duration,
@@ -22,7 +23,7 @@ from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.lifetime import expiry_after
 
 if TYPE_CHECKING:
-    from crusoe_provider.tokens.session import Sessions
+    from crusoe_provider.tokens.session import Session, Sessions
 
 _DEFAULT_LIFE: Final = "1h"
 _WAIT: Final = timedelta(minutes=2)
@@ -123,7 +124,11 @@ class EphemeralStorageToken(EphemeralResource):
         life = parse_duration(expires_after)
         with failing(_NOT_OPENED):
             organization_id = session.organization_id(config[ORGANIZATION_ID])
-            session.quota(organization_id).open()
+            quota = session.quota(organization_id)
+            if _may_go_without(session) and quota.is_still_full():
+                ctx.diagnostics.add_warning(*NOT_OPENED)
+                return _unopened(config, expires_after, organization_id)
+            quota.open()
             creation = session.creation(organization_id)
             try:
                 created = creation.create(
@@ -137,10 +142,7 @@ class EphemeralStorageToken(EphemeralResource):
         access_key_id = created.key.access_key_id
         session.borrow(organization_id, access_key_id)
         ctx.private |= {ORGANIZATION_ID: organization_id, _ACCESS_KEY_ID: access_key_id}
-        return {
-            "alias": config["alias"],
-            "expires_after": config["expires_after"] or expires_after,
-            ORGANIZATION_ID: config[ORGANIZATION_ID] or organization_id,
+        return _unopened(config, expires_after, organization_id) | {
             "id": creation.token_id(access_key_id),
             _ACCESS_KEY_ID: access_key_id,
             "secret_key": created.key.secret_key,
@@ -154,3 +156,21 @@ class EphemeralStorageToken(EphemeralResource):
         access_key_id = ctx.private[_ACCESS_KEY_ID]
         with failing(f"Ephemeral storage token {access_key_id} not revoked"):
             self._sessions.get().revoke(ctx.private[ORGANIZATION_ID], access_key_id, finish=True)
+
+
+def _may_go_without(session: "Session") -> bool:
+    """Say whether this is the plan of a destruction or refresh, which nothing may stand in."""
+    return session.terraform.creates_nothing() and session.terraform.is_planning()
+
+
+def _unopened(config: State, expires_after: str, organization_id: str) -> State:
+    """Return the values of a token before it is there."""
+    return {
+        "alias": config["alias"],
+        "expires_after": config["expires_after"] or expires_after,
+        ORGANIZATION_ID: config[ORGANIZATION_ID] or organization_id,
+        "id": Unknown,
+        _ACCESS_KEY_ID: Unknown,
+        "secret_key": Unknown,
+        "expires_at": Unknown,
+    }

@@ -28,7 +28,7 @@ from crusoe_provider.provider.reading import (
     warn_of_loss,
     warn_of_no_proof,
 )
-from crusoe_provider.provider.resource_storage_token_plan import TokenPlan
+from crusoe_provider.provider.resource_storage_token_plan import TokenPlan, home
 from crusoe_provider.provider.token_creation import waiting_time
 from crusoe_provider.provider.token_import import claim_secret, find_keys
 from crusoe_provider.provider.validators import (
@@ -253,9 +253,10 @@ class StorageTokenResource(Resource):
 
     def observe(self, state: State) -> None:
         """Count the token among those of this state."""
-        organization_id, key = state[ORGANIZATION_ID], state["access_key_id"]
-        if self._sessions.known and organization_id and key:
-            self._sessions.get().quota(organization_id).observe(key)
+        key = state["access_key_id"]
+        session = self._sessions.get() if self._sessions.known else None
+        if session and key and (organization_id := home(session, state[ORGANIZATION_ID])):
+            session.quota(organization_id).observe(key)
 
     def plan(  # type: ignore[override]  # see Resource
         self, ctx: PlanContext, current: State | None, planned: State
@@ -271,8 +272,9 @@ class StorageTokenResource(Resource):
         """Count the slot that comes free."""
         del ctx
         token = Token.of_state(current)
-        if self._sessions.known and token.organization_id:
-            self._sessions.get().quota(token.organization_id).plan_release(token.access_key_id)
+        session = self._sessions.get() if self._sessions.known else None
+        if session and (organization_id := home(session, token.organization_id)):
+            session.quota(organization_id).plan_release(token.access_key_id)
 
     def create(  # type: ignore[override]  # see Resource
         self, ctx: CreateContext, planned: State

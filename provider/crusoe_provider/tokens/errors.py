@@ -89,6 +89,7 @@ class Shortage:
         seen: The access key IDs of those that a state of this run has shown.
         borrowed: The access key IDs of ephemeral tokens of this run.
         verdict: The count of a plan.
+        opening: How many ephemeral tokens of this run ask for a slot.
         unmanaged_known: Whether a key that was not seen is certainly in no state of this run.
     """
 
@@ -97,6 +98,7 @@ class Shortage:
     seen: frozenset[str]
     borrowed: frozenset[str]
     verdict: "Verdict"
+    opening: int = 0
     unmanaged_known: bool = False
 
 

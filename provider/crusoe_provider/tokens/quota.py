@@ -121,6 +121,8 @@ class Quota:
         self._keys: tuple[StorageKey, ...] = ()
         self._seen: set[str] = set()
         self._borrowed: set[str] = set()
+        # Ephemeral tokens that have asked for a slot and are not borrowed yet.
+        self._opening = 0
         self._listed_at: float | None = None
         self._creating = False
         # Creations that are not done yet, those that wait for their turn or for a slot included.
@@ -254,23 +256,32 @@ class Quota:
         self._list(fresh=fresh)
         return not self._has_room()
 
+    def is_still_full(self) -> bool:
+        """Say whether no slot is free; a key that was revoked a moment ago does not count.
+
+        Raises:
+            OwnerUnknown: Whose the keys are cannot be told.
+            CrusoeError: The keys, or whose they are, could not be read.
+        """
+        return self.is_full() and self.is_full(fresh=True)
+
     def open(self) -> None:
         """Check that an ephemeral token has room, as `plan_creation`; nothing comes free for it.
 
         Raises:
-            NoRoomToOpen: All slots are taken.
-            PlanExceedsQuota: The plan as a whole cannot be carried out.
+            NoRoomToOpen: All slots are taken, or the plan as a whole cannot be carried out.
             CrusoeError: The keys, or whose they are, could not be read.
         """
-        # A key that was revoked a moment ago, outside of this process, does not count.
-        if self._checks_plans() and self.is_full() and self.is_full(fresh=True):
+        with self._lock:
+            self._opening += 1
+        if self._checks_plans() and self.is_still_full():
             with self._lock:
                 raise NoRoomToOpen(self._shortage(self._count.verdict()))
         try:
             self.plan_creation()
-        except PlanExceedsQuota:
+        except PlanExceedsQuota as error:
             self.drop_planned_creation()
-            raise
+            raise NoRoomToOpen(error.shortage) from error
 
     def _checks_plans(self) -> bool:
         # In an apply the plan was accepted, and what it frees may not have had its turn yet. A
@@ -364,6 +375,7 @@ class Quota:
     def borrow(self, access_key_id: str) -> None:
         """This key is an ephemeral token of this run."""
         with self._lock:
+            self._opening -= 1
             self._borrowed.add(access_key_id)
 
     def wait_for_creations(self) -> None:
@@ -487,6 +499,7 @@ class Quota:
             keys=tuple(key for key in self._keys if key.access_key_id in existing),
             seen=frozenset(self._seen),
             borrowed=frozenset(self._borrowed),
+            opening=self._opening,
             verdict=verdict,
             unmanaged_known=self._terraform.loads_whole_state(),
         )
