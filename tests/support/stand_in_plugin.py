@@ -19,10 +19,12 @@ from crusoe_provider.providerserver.blocks import SingleNestedBlock
 from crusoe_provider.providerserver.provider import Provider
 from crusoe_provider.providerserver.resource import (
     CreateContext,
+    DeleteContext,
     PlanContext,
     ReadContext,
     Resource,
     State,
+    UpdateContext,
 )
 from crusoe_provider.providerserver.serve import serve
 from crusoe_provider.providerserver.terraform import Terraform
@@ -155,10 +157,14 @@ class StandInResource(Resource):
     ) -> State | None:
         return current
 
-    def update(self, ctx: iface.UpdateContext, current: State, planned: State) -> State | None:
+    def update(  # type: ignore[override]  # see Resource
+        self, ctx: UpdateContext, current: State, planned: State
+    ) -> State | None:
         raise NotImplementedError
 
-    def delete(self, ctx: iface.DeleteContext, current: State) -> None:
+    def delete(  # type: ignore[override]  # see Resource
+        self, ctx: DeleteContext, current: State
+    ) -> None:
         raise NotImplementedError
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name

@@ -106,10 +106,11 @@ def test_every_attribute_says_what_people_need() -> None:
 
 def test_what_replaces_a_token_says_so() -> None:
     """In the description of each attribute whose change replaces it."""
-    block = SCHEMA["resource_schemas"]["crusoe_storage_token"]["block"]
-    for name, attribute in block["attributes"].items():
-        if attribute.get("optional"):
-            assert "replace" in attribute["description"], name
+    for kind in ("crusoe_storage_token", "crusoe_storage_rotating_token"):
+        block = SCHEMA["resource_schemas"][kind]["block"]
+        for name, attribute in block["attributes"].items():
+            if attribute.get("optional"):
+                assert re.search("replac", attribute["description"]), name
 
 
 def test_every_message_is_explained() -> None:

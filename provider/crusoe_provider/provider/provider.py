@@ -23,6 +23,7 @@ from crusoe_provider.provider.function_credentials_file import CredentialsFileFu
 from crusoe_provider.provider.function_decrypt import DecryptFunction
 from crusoe_provider.provider.list_resource_storage_token import StorageTokenListResource
 from crusoe_provider.provider.problems import ConfigurationError
+from crusoe_provider.provider.resource_storage_rotating_token import StorageRotatingTokenResource
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
 from crusoe_provider.providerserver.action import Action
 from crusoe_provider.providerserver.ephemeral import EphemeralResource
@@ -285,7 +286,7 @@ class CrusoeProvider(Provider):
 
     def get_resources(self) -> list[type[iface.Resource]]:
         """Return the resource types."""
-        return [StorageTokenResource]
+        return [StorageTokenResource, StorageRotatingTokenResource]
 
     def get_ephemeral_resources(self) -> list[type[EphemeralResource]]:
         """Return the ephemeral resource types."""

@@ -9,26 +9,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tf.types import Unknown
 
-from crusoe_provider.api.errors import CrusoeError, PermissionDenied
+from crusoe_provider.provider import quota_plan
 from crusoe_provider.provider.attributes import ORGANIZATION_ID
-from crusoe_provider.provider.diagnostics import Refusal, failing, owner_unknown
+from crusoe_provider.provider.diagnostics import Refusal
 from crusoe_provider.provider.encryption_texts import (
     EARLIER_STATES,
     ENCRYPT_TO,
     SECRET_NEEDED,
 )
-from crusoe_provider.provider.quota_texts import GAP, NOT_CHECKED, NOT_CHECKED_BLIND
 from crusoe_provider.provider.validators import given
 from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import PlanContext, State
 from crusoe_provider.tokens import encryption
-from crusoe_provider.tokens.errors import NotKnownYet, OwnerUnknown
 from crusoe_provider.tokens.lifetime import Standing
 from crusoe_provider.tokens.presence import Memory
 from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
-    from crusoe_provider.tokens.quota import Quota
     from crusoe_provider.tokens.session import Session
 
 _LATER_DATE: Final = (
@@ -67,12 +64,16 @@ class TokenPlan:
         if session is None:
             return planned
         self._check_future(planned, session)
-        organization_id = self._organization(planned, session)
+        organization_id = quota_plan.organization(session, config, planned.organization_id)
         if organization_id is None:
             return planned
         if is_unknown(planned.organization_id):
             planned = planned.but(organization_id=organization_id)
-        self._check_quota(session, session.quota(organization_id))
+        quota = session.quota(organization_id)
+        predecessor = Memory.of(self._ctx.private).key
+        if predecessor is not None:
+            quota.plan_release(predecessor)
+        quota_plan.count_creation(session, quota, self._ctx.diagnostics)
         return planned
 
     def _check_future(self, planned: Token, session: "Session") -> None:
@@ -98,45 +99,6 @@ class TokenPlan:
                     f"once, with renew_before = {planned.renew_before}.\n\n{_LATER_DATE}",
                     ["expires_at"],
                 )
-            )
-
-    def _organization(self, planned: Token, session: "Session") -> str | None:
-        """Return the organization of a new token, if it can be known already."""
-        wanted = planned.organization_id
-        if is_unknown(wanted):
-            if is_unknown(self._ctx.config[ORGANIZATION_ID]):
-                return None
-            wanted = None
-        if session.key_limit:
-            session.account.expect_identity()
-        try:
-            with failing():
-                return session.organization_id(wanted)
-        except NotKnownYet:
-            return None
-
-    def _check_quota(self, session: "Session", quota: "Quota") -> None:
-        predecessor = Memory.of(self._ctx.private).key
-        if predecessor is not None:
-            quota.plan_release(predecessor)
-        try:
-            checked = quota.plan_creation()
-        except (PermissionDenied, OwnerUnknown) as error:
-            self._warn_not_checked(session, error)
-        except CrusoeError:
-            with failing(NOT_CHECKED):
-                raise
-        else:
-            if not checked and session.warn_once("limit blind"):
-                self._ctx.diagnostics.add_warning(NOT_CHECKED, NOT_CHECKED_BLIND)
-
-    def _warn_not_checked(self, session: "Session", error: PermissionDenied | OwnerUnknown) -> None:
-        reason = owner_unknown(error) if isinstance(error, OwnerUnknown) else str(error)
-        if session.warn_once("limit not checked"):
-            self._ctx.diagnostics.add_warning(
-                NOT_CHECKED,
-                f"{reason}\n\nThe plan goes on without knowing whether there is a free slot for "
-                "the tokens that it creates.",
             )
 
     # -- A token that is there -----------------------------------------------------------------
@@ -238,15 +200,7 @@ class TokenPlan:
             quota.plan_keep(current.access_key_id)
             return
         quota.plan_release(current.access_key_id)
-        # Here, because Terraform drops the warnings of the second half of a replacement.
-        if self._is_full(quota) and session.warn_once("gap"):
-            self._ctx.diagnostics.add_warning(*GAP)
-
-    def _is_full(self, quota: "Quota") -> bool:
-        try:
-            return quota.is_full()
-        except (CrusoeError, OwnerUnknown):
-            return False  # the creation meets it too, and reports it
+        quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics)
 
     def _look_at_life(self, current: Token, planned: Token, session: "Session") -> None:
         """Tell what a user should hear of the expiry of a token that stays."""

@@ -136,14 +136,30 @@ def check_recipients(diags: Diagnostics, config: Mapping[str, Any]) -> None:
 
 
 def check_timeouts(diags: Diagnostics, config: Mapping[str, Any]) -> None:
-    """Report a time-out that is no duration."""
+    """Report time-outs that are no durations."""
     timeouts = config.get("timeouts")
-    value = given(timeouts.get("create")) if isinstance(timeouts, dict) else None
-    if isinstance(value, str):
-        try:
-            parse_duration(value)
-        except ValueError as error:
-            diags.add_error("Invalid duration", f"create: {error}.", path=["timeouts", "create"])
+    for name, given_value in (timeouts if isinstance(timeouts, dict) else {}).items():
+        value = given(given_value)
+        if isinstance(value, str):
+            try:
+                parse_duration(value)
+            except ValueError as error:
+                diags.add_error("Invalid duration", f"{name}: {error}.", path=["timeouts", name])
+
+
+def check_rotation(diags: Diagnostics, config: Mapping[str, Any]) -> None:
+    """Report what is wrong with the rotation of a token by itself."""
+    age = check_duration(diags, config, "rotate_after")
+    check_duration(diags, config, "revoke_previous_after")
+    life = check_duration(diags, config, "expires_after")
+    if age is not None and life is not None and life <= age:
+        diags.add_error(
+            "Expiry before the rotation",
+            f"expires_after ({config['expires_after']}) must be longer than rotate_after "
+            f"({config['rotate_after']}); otherwise a key would stop working before the plan that "
+            "replaces it.",
+            path=["expires_after"],
+        )
 
 
 def organization_id_problem(text: str) -> str | None:

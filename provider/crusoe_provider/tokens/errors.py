@@ -212,6 +212,7 @@ class AnswerLost(TokenError):
         revoke_error: Why not.
         expire_at: The expiry that was asked for.
         ephemeral: Whether it was an ephemeral token, which no state keeps in sight.
+        rotating: Whether it was the new key of a rotating token, which has one that works.
     """
 
     cause: "RequestError"
@@ -222,6 +223,7 @@ class AnswerLost(TokenError):
     revoke_error: "CrusoeError | None" = None
     expire_at: str | None = None
     ephemeral: bool = False
+    rotating: bool = False
 
     def __post_init__(self) -> None:
         super().__init__("the answer to a creation was lost")

@@ -69,7 +69,7 @@ class Memory:
     def created(self, token: "Token", creator: "Identity", now: datetime) -> None:
         """Take note of a token that was just created."""
         self.key = token.access_key_id
-        self.made = _stamp(now)
+        self.made = stamp(now)
         self.caller = creator.id
 
     def first_seen(self, token: "Token", key: "StorageKey", now: datetime) -> "Token":
@@ -102,7 +102,7 @@ class Memory:
         self.key = key.access_key_id
         seen = _moment(self.seen)
         if seen is None or now - seen >= _SEEN_STEP:
-            self.seen = _stamp(now)
+            self.seen = stamp(now)
         return listed
 
 
@@ -200,7 +200,8 @@ def _same_form(listed: str | None, stored: str) -> bool:
     return (listed or "") == stored or same_expiry(listed, stored)
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
+    """Return a time as it is remembered: RFC 3339, in whole seconds."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
