@@ -10,8 +10,6 @@ TOOL := PYTHONPATH=tools $(BIN)/python -m
 PINNED := tools/release/requirements.txt
 PACKAGING := tools/release/package-requirements.txt
 RELEASE := PYTHONPATH=provider:tools
-PROTOC := $(BIN)/python -m grpc_tools.protoc --proto_path=provider
-PROTO := crusoe_provider/providerserver/ephemeral.proto
 # How many tests run at a time.
 WORKERS ?= 2
 # What `make mutants` changes: files or folders.
@@ -139,8 +137,8 @@ licences: install ## Print which software a release bundles, and under which lic
 schema: install check-terraform ## Write the provider's schema to schemas/, as Terraform shows it
 	$(BIN)/python tools/schema.py > schemas/provider-schema.json
 
-proto: install ## Compile the messages that tf lacks
-	$(PROTOC) --python_out=provider --pyi_out=provider $(PROTO)
+proto: install ## Compile the messages of Terraform's protocol
+	$(BIN)/python tools/proto.py
 
 docs: schema ## Write the reference in docs/ from the schema and the examples
 	$(BIN)/python tools/docs.py

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crusoe_provider.provider.provider import CrusoeProvider
+    from crusoe_provider.providerserver.terraform import Terraform
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,11 +52,9 @@ def _serve() -> int:
     os._exit(0)
 
 
-def _new_provider(stop: "threading.Event") -> "CrusoeProvider":
+def _new_provider(stop: "threading.Event", terraform: "Terraform") -> "CrusoeProvider":
     from crusoe_provider.provider.provider import CrusoeProvider  # noqa: PLC0415 - see _serve
-    from crusoe_provider.providerserver.terraform import TerraformProcess  # noqa: PLC0415
 
-    terraform = TerraformProcess(os.getppid())
     return CrusoeProvider(stop=stop, environ=os.environ, home=_home(), terraform=terraform)
 
 

@@ -1,104 +1,36 @@
-"""`python -m crusoe_simulator`: the simulator as a program."""
+"""`python -m crusoe_simulator`: the simulator, or a command for one that runs."""
 
-import argparse
-import json
-import logging
-import signal
 import sys
-import threading
 from collections.abc import Sequence
-from pathlib import Path
 
-from crusoe_simulator import control
-from crusoe_simulator.server import Simulator
-from crusoe_simulator.state import User
+from crusoe_simulator import keys_command
 
-_DESCRIPTION = """\
-A local Crusoe Cloud API for tests and demos: organizations, users and Object Storage keys, with
-signatures verified and the documented rules enforced. It listens on 127.0.0.1 only and ends on
-Ctrl-C or SIGTERM. When it is ready it prints one line of JSON: endpoint, access_key_id and
-secret_key to use it with; control, the base URL of its control interface; and with --s3
-s3_endpoint, where the keys that it issues open buckets.
-"""
+_EXTRA = "The simulator needs more packages: pip install 'terraform-provider-crusoe[simulator]'"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal comes; return the exit code."""
-    options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: over.set())
-    simulator = Simulator(
-        port=options.port,
-        key_limit=options.key_limit,
-        list_scope=options.list_scope,
-        latency=options.latency / 1000,
-        file=options.state,
-        s3=options.s3,
-    )
-    user = _first_user(simulator, options.organization, options.user)
-    with simulator:
-        print(_exports(simulator, user) if options.print_exports else _ready(simulator, user))
-        sys.stdout.flush()
-        over.wait()
-    return 0
+    """Run the command; return the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if words[:1] == ["keys"]:
+            _say(keys_command.run(words[1:]))
+            return 0
+        # Here, because what this needs is an extra, and may be missing.
+        from crusoe_simulator import serving  # noqa: PLC0415
+
+        return serving.main(words, say=_say)
+    except keys_command.CommandError as error:
+        print(error, file=sys.stderr)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("crusoe_simulator"):
+            raise
+        print(_EXTRA, file=sys.stderr)
+    return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m crusoe_simulator",
-        description=_DESCRIPTION,
-        epilog=control.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--port", type=int, default=0, help="port; 0, the default, for a free one")
-    parser.add_argument("--state", type=Path, help="file to keep the state in")
-    parser.add_argument("--organization", default="Example Organization", help="its name")
-    parser.add_argument("--user", default="you@example.com", help="e-mail address of the user")
-    parser.add_argument("--key-limit", type=int, default=2, help="keys per user, default 2")
-    parser.add_argument(
-        "--list-scope",
-        choices=["organization", "caller"],
-        default="organization",
-        help="whose keys a list shows",
-    )
-    parser.add_argument("--latency", type=float, default=0, help="milliseconds per request")
-    parser.add_argument("--s3", action="store_true", help="serve S3 too, on a port of its own")
-    parser.add_argument(
-        "--print-exports", action="store_true", help="print shell exports instead of JSON"
-    )
-    return parser
-
-
-def _first_user(simulator: Simulator, organization: str, email: str) -> User:
-    """Return the user of a state that was kept, or a new one."""
-    if simulator.cloud.users:
-        return simulator.cloud.users[0]
-    return simulator.cloud.add_user(email, simulator.cloud.add_organization(organization))
-
-
-def _ready(simulator: Simulator, user: User) -> str:
-    return json.dumps(
-        {
-            "endpoint": simulator.endpoint,
-            "access_key_id": user.access_key_id,
-            "secret_key": user.secret_key,
-            "control": simulator.control,
-        }
-        | ({"s3_endpoint": simulator.s3_endpoint} if simulator.s3_endpoint else {})
-    )
-
-
-def _exports(simulator: Simulator, user: User) -> str:
-    values = {
-        "CRUSOE_API_ENDPOINT": simulator.endpoint,
-        "CRUSOE_ACCESS_KEY_ID": user.access_key_id,
-        "CRUSOE_SECRET_KEY": user.secret_key,
-    }
-    if simulator.s3_endpoint:
-        values["AWS_ENDPOINT_URL_S3"] = simulator.s3_endpoint
-    return "\n".join(f"export {name}='{value}'" for name, value in values.items())
+def _say(text: str) -> None:
+    # At once: whoever has started this waits for it, at the other end of a pipe.
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,11 @@
-"""The HTTP interface of the simulated API: routing, signatures, faults, the log."""
+"""The HTTP interface of the simulated API: routing, signatures, dialects, faults, the log."""
 
-import contextlib
-import errno
-import json
 import logging
-import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
-from threading import Lock
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -18,24 +13,36 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from crusoe_simulator.errors import ApiFailure, BadRequest, NotFound
-from crusoe_simulator.faults import Answer, Fault, Faults
+from crusoe_simulator.errors import ApiFailure, NotFound
+from crusoe_simulator.faults import Fault, Faults
+from crusoe_simulator.misbehaviour import (
+    cut,
+    disguised,
+    hold,
+    patched,
+    say_continue,
+    send_half,
+    stand_in,
+)
+from crusoe_simulator.operations import Operations, as_json
+from crusoe_simulator.request_log import RecordedRequest, RequestLog
 from crusoe_simulator.signature import authenticate
-from crusoe_simulator.state import Cloud, Key, User
+from crusoe_simulator.speech import Speech
+from crusoe_simulator.state import Cloud, User
 
 logger = logging.getLogger(__name__)
 
 BASE_PATH: Final = "/v1"
-SOCKET: Final = "crusoe_simulator.socket"
-"""Where in the WSGI environment the server puts the connection."""
-_HOLD_SECONDS: Final = 120.0
 
 StartResponse = Callable[..., Any]
 Observer = Callable[[Request, Response], None]
+Arguments = Mapping[str, Any]
 
 _ROUTES: Final = Map(
     [
         Rule("/v1/organizations/entities", methods=["GET"], endpoint="organizations"),
+        Rule("/v1/organizations/projects", methods=["GET"], endpoint="projects"),
+        Rule("/v1/organizations/projects/<project>", methods=["GET"], endpoint="project"),
         Rule("/v1/users/identities", methods=["GET"], endpoint="identity"),
         Rule("/v1/organizations/<org>/storage/s3/keys", methods=["GET"], endpoint="list"),
         Rule("/v1/organizations/<org>/storage/s3/keys", methods=["POST"], endpoint="create"),
@@ -47,59 +54,6 @@ _ROUTES: Final = Map(
 )
 
 
-class CutConnectionError(ConnectionResetError):
-    """The connection was closed on purpose; there is nothing left to answer."""
-
-    def __init__(self) -> None:
-        super().__init__(errno.ECONNRESET, "cut on purpose")
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedRequest:
-    """A request as the simulator saw it.
-
-    Attributes:
-        operation: Its operation, or `?` when there is none with that path.
-        method: The HTTP method.
-        path: The path.
-        status: The status of the answer; `None` when the connection was cut.
-        user: E-mail address of who has signed it, if anybody has.
-        started: When it came, in seconds of the monotonic clock.
-        finished: When it was answered.
-    """
-
-    operation: str
-    method: str
-    path: str
-    status: int | None
-    user: str | None
-    started: float
-    finished: float
-
-
-@dataclass
-class RequestLog:
-    """All requests so far, in the order in which they were answered. Safe under threads."""
-
-    _lock: Lock = field(default_factory=Lock)
-    _requests: list[RecordedRequest] = field(default_factory=list)
-
-    def add(self, request: RecordedRequest) -> None:
-        """Record a request."""
-        with self._lock:
-            self._requests.append(request)
-
-    def all(self, operation: str | None = None) -> list[RecordedRequest]:
-        """Return the requests, or those for one operation."""
-        with self._lock:
-            return [r for r in self._requests if operation in {None, r.operation}]
-
-    def clear(self) -> None:
-        """Forget them."""
-        with self._lock:
-            self._requests.clear()
-
-
 class Api:
     """The WSGI application.
 
@@ -109,6 +63,12 @@ class Api:
         latency: Seconds that every request takes at least.
         window: How far a timestamp may be from the server's time.
         wait: Lets that many seconds pass.
+
+    Attributes:
+        requests: The requests so far.
+        speech: The dialects that answers are put in.
+        observers: Are shown each request that is carried out, and its answer as the contract has
+            it: before a dialect or a fault changes that.
     """
 
     def __init__(
@@ -126,6 +86,9 @@ class Api:
         self.window = window
         self._wait = wait
         self.requests = RequestLog()
+        self.speech = Speech()
+        self._operations = Operations(cloud, self._understand)
+        self._late: list[threading.Thread] = []
         self.observers: list[Observer] = []
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -148,46 +111,89 @@ class Api:
             return _error(NotFound())
         self._wait(self.latency)
         fault = self.faults.strike(outcome.operation) or Fault()
+        if fault.late is not None:
+            self._postpone(fault, request, outcome, arguments)
         self._before(request, fault)
         if fault.answer and not fault.carried_out:
-            return _stand_in(fault.answer)
+            return self._sent(request, fault, stand_in(fault.answer))
         response = self._carry_out(request, outcome, arguments)
-        for observe in self.observers:
-            observe(request, response)
+        response = self.speech.pronounce(outcome.operation, response)
         return self._after(request, fault, response)
 
     def _before(self, request: Request, fault: Fault) -> None:
         if fault.hold == "before":
-            _hold(fault)
+            hold(fault)
         self._wait(fault.delay_before)
         if fault.cut == "before":
-            _cut(request)
+            cut(request)
 
     def _after(self, request: Request, fault: Fault, response: Response) -> Response:
         if fault.hold == "after":
-            _hold(fault)
+            hold(fault)
         self._wait(fault.delay_after)
         if fault.cut == "after":
-            _cut(request)
+            cut(request)
         if fault.cut == "within":
-            _send_half(request, response)
+            send_half(request, response)
         if fault.answer:
-            return _stand_in(fault.answer)
-        if fault.patch and response.is_json:
-            document = response.get_json() | fault.patch
-            kept = {name: value for name, value in document.items() if value is not None}
-            return _json(kept, response.status_code)
-        return response
+            return self._sent(request, fault, stand_in(fault.answer))
+        return self._sent(request, fault, patched(response, fault.patch))
 
-    def _carry_out(
-        self, request: Request, outcome: "_Outcome", arguments: Mapping[str, Any]
-    ) -> Response:
+    @staticmethod
+    def _sent(request: Request, fault: Fault, response: Response) -> Response:
+        if fault.continues is not None:
+            say_continue(request, fault)
+        return disguised(response, fault)
+
+    def _carry_out(self, request: Request, outcome: "_Outcome", arguments: Arguments) -> Response:
         try:
             user = self._authenticate(request)
-            outcome.user = user.email
-            return getattr(self, f"_do_{outcome.operation}")(user, request, **arguments)  # type: ignore[no-any-return]  # by name
         except ApiFailure as failure:
-            return _error(failure)
+            return self._seen(request, _error(failure))
+        outcome.user = user.email
+        return self._perform(user, request, outcome.operation, arguments)
+
+    def _understand(self, body: Any) -> Any:
+        # By the speech of this moment, which may not be that of the start.
+        return self.speech.understand(body)
+
+    def _perform(
+        self, user: User, request: Request, operation: str, arguments: Arguments
+    ) -> Response:
+        try:
+            response = getattr(self._operations, operation)(user, request, **arguments)
+        except ApiFailure as failure:
+            response = _error(failure)
+        return self._seen(request, response)
+
+    def _seen(self, request: Request, response: Response) -> Response:
+        for observe in self.observers:
+            observe(request, response)
+        return response
+
+    def _postpone(
+        self, fault: Fault, request: Request, outcome: "_Outcome", arguments: Arguments
+    ) -> None:
+        """Carry a request out later, by the right that its signature has now."""
+        try:
+            user = self._authenticate(request)
+        except ApiFailure:
+            return
+        outcome.user = user.email
+
+        def perform() -> None:
+            fault.released.wait(fault.late)
+            self._perform(user, request, outcome.operation, arguments)
+            fault.happened.set()
+
+        thread = threading.Thread(target=perform, daemon=True)
+        self._late.append(thread)
+        thread.start()
+
+    def settle(self) -> None:
+        """Return when everything has been carried out that is late."""
+        for thread in self._late:
+            thread.join()
 
     def _authenticate(self, request: Request) -> User:
         path, _, query = request.environ["REQUEST_URI"].encode("latin-1").partition(b"?")
@@ -201,48 +207,6 @@ class Api:
             window=self.window,
             find_user=self.cloud.user_by_access_key_id,
         )
-
-    # -- Operations ----------------------------------------------------------------------------
-
-    def _do_organizations(self, user: User, _request: Request) -> Response:
-        items = [
-            {
-                "id": organization.id,
-                "name": organization.name,
-                "relation": "member",
-                "billing": {},
-                "features": {},
-                "state": "active",
-                "state_reason": "",
-            }
-            for organization in self.cloud.organizations_of(user)
-        ]
-        return _json({"items": items})
-
-    def _do_identity(self, user: User, _request: Request) -> Response:
-        identity = {"id": user.id, "email": user.email, "name": user.email, "role": "Member"}
-        return _json({"identity": identity})
-
-    def _do_list(self, user: User, _request: Request, org: str) -> Response:
-        return _json({"items": [_listed(key) for key in self.cloud.list_keys(user, org)]})
-
-    def _do_create(self, user: User, request: Request, org: str) -> Response:
-        try:
-            body = json.loads(request.get_data())
-        except ValueError:
-            raise BadRequest("the body is no JSON") from None
-        key = self.cloud.create_key(user, org, body)
-        return _json(
-            {
-                "access_key_id": key.access_key_id,
-                "secret_key": key.secret_key,
-                "expire_at": key.expire_at,
-            }
-        )
-
-    def _do_delete(self, user: User, _request: Request, org: str, key: str) -> Response:
-        self.cloud.delete_key(user, org, key)
-        return Response(status=HTTPStatus.NO_CONTENT)
 
     def _record(self, request: Request, outcome: "_Outcome", started: float) -> None:
         finished = time.monotonic()
@@ -273,50 +237,5 @@ class _Outcome:
     user: str | None = None
 
 
-def _listed(key: Key) -> dict[str, str]:
-    return {
-        "key_uuid": key.key_uuid,
-        "user_id": key.user_id,
-        "access_key_id": key.access_key_id,
-        "status": key.status,
-        "created_at": key.created_at,
-        "alias": key.alias,
-        "expire_at": key.expire_at,
-    }
-
-
-def _json(document: Any, status: int = HTTPStatus.OK) -> Response:
-    return Response(json.dumps(document), status=status, content_type="application/json")
-
-
 def _error(failure: ApiFailure) -> Response:
-    return _json(failure.body, failure.status)
-
-
-def _stand_in(answer: Answer) -> Response:
-    response = Response(answer.body, status=answer.status, content_type=answer.content_type)
-    response.headers.update(answer.headers)
-    return response
-
-
-def _hold(fault: Fault) -> None:
-    fault.arrived.set()
-    fault.released.wait(_HOLD_SECONDS)
-
-
-def _cut(request: Request) -> None:
-    connection: socket.socket = request.environ[SOCKET]
-    with contextlib.suppress(OSError):  # the client may have gone first
-        connection.shutdown(socket.SHUT_RDWR)
-    raise CutConnectionError
-
-
-def _send_half(request: Request, response: Response) -> None:
-    body = response.get_data()
-    head = (
-        f"HTTP/1.1 {response.status}\r\nContent-Type: {response.content_type}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    connection: socket.socket = request.environ[SOCKET]
-    connection.sendall(head.encode() + body[: len(body) // 2])
-    _cut(request)
+    return as_json(failure.body, failure.status)

@@ -6,19 +6,34 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-Operation = Literal["list", "create", "delete", "organizations", "identity", "*"]
+Operation = Literal[
+    "list", "create", "delete", "organizations", "identity", "projects", "project", "*"
+]
 Cut = Literal["before", "after", "within"]
 Hold = Literal["before", "after"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer in place of the real one."""
+    """An answer in place of the real one.
+
+    Attributes:
+        status: Its status.
+        body: Its body.
+        content_type: The header of that name.
+        headers: More headers; a value that is not ASCII is sent as UTF-8.
+        nesting: How many JSON arrays the body is put into, one within the other.
+        padding: Bytes of blanks to send after the body, which JSON allows.
+        gzip: How many times all that is compressed, and said to be.
+    """
 
     status: int
     body: str = ""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    nesting: int = 0
+    padding: int = 0
+    gzip: int = 0
 
 
 @dataclass(eq=False)
@@ -37,6 +52,13 @@ class Fault:
         delay_after: Seconds to wait between that and the answer.
         hold: Where to hold the request until `release` is called.
         patch: Members to put into the JSON of the real answer; `None` removes one.
+        headers: Headers to put into the answer, in place of those of the same name; a value that is
+            not ASCII is sent as UTF-8.
+        drip: Seconds after each byte of the answer's body, until `release` is called.
+        continues: Seconds before each `100 Continue`, which come without end before the answer,
+            until `release` is called.
+        late: Seconds after which the request is carried out, or when `release` is called; it has
+            been answered by then, with `answer` or with `cut` before, or been given up.
         id: Names it in the control interface.
     """
 
@@ -50,22 +72,31 @@ class Fault:
     delay_after: float = 0.0
     hold: Hold | None = None
     patch: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    drip: float | None = None
+    continues: float | None = None
+    late: float | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     arrived: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
     released: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+    happened: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what could never strike, or would change nothing: faults come over HTTP too.
 
         Raises:
-            ValueError: There is no such operation, cut or hold.
+            ValueError: There is no such operation, cut or hold; or a request that is to be late
+                would have to wait for itself.
         """
         _check("operation", self.operation, get_args(Operation))
         _check("cut", self.cut, (None, *get_args(Cut)))
         _check("hold", self.hold, (None, *get_args(Hold)))
+        answered = self.cut == "before" or (self.answer is not None and not self.carried_out)
+        if self.late is not None and (self.hold or not answered):
+            raise ValueError("late needs an answer that is not carried_out, or a cut before")
 
     def wait_arrived(self, timeout: float = 30.0) -> None:
-        """Return when a request has reached the point where it is held.
+        """Return when a request has reached the point where it is held, drips, or continues.
 
         Raises:
             TimeoutError: None came in time.
@@ -73,8 +104,17 @@ class Fault:
         if not self.arrived.wait(timeout):
             raise TimeoutError(f"no request for {self.operation!r} came in {timeout} s")
 
+    def wait_happened(self, timeout: float = 30.0) -> None:
+        """Return when a late request has been carried out.
+
+        Raises:
+            TimeoutError: None was in time.
+        """
+        if not self.happened.wait(timeout):
+            raise TimeoutError(f"no {self.operation!r} was carried out in {timeout} s")
+
     def release(self) -> None:
-        """Let the held request go on."""
+        """Let the request go on: one that is held, drips, continues or is late."""
         self.released.set()
 
 

@@ -25,7 +25,8 @@ from moto.moto_server.werkzeug_app import create_backend_app
 from moto.s3.models import s3_backends
 from werkzeug.wrappers import Request, Response
 
-from crusoe_simulator.state import NEVER, Cloud, Key
+from crusoe_simulator.creation import NEVER
+from crusoe_simulator.state import Cloud, Key
 
 _AUTHORIZATION: Final = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/, ]+)/(?P<date>\d{8})/(?P<region>[^/, ]+)/s3/"

@@ -3,7 +3,7 @@
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -12,8 +12,11 @@ from cheroot.wsgi import Gateway_10, Server
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from crusoe_simulator import control
-from crusoe_simulator.api import BASE_PATH, SOCKET, Api
+from crusoe_simulator.api import BASE_PATH, Api
 from crusoe_simulator.faults import Faults
+from crusoe_simulator.guard import Guard
+from crusoe_simulator.misbehaviour import SOCKET
+from crusoe_simulator.speech import Speech
 from crusoe_simulator.state import Clock, Cloud, ListScope
 
 _LOOPBACK: Final = "127.0.0.1"
@@ -58,6 +61,7 @@ class Simulator:
         latency: float = 0.0,
         file: Path | None = None,
         s3: bool = False,
+        dialects: Iterable[str] = (),
         wait: Callable[[float], object] | None = None,
     ) -> None:
         """Prepare the server.
@@ -70,6 +74,7 @@ class Simulator:
             latency: Seconds that every request takes at least.
             file: Where to keep the state, if it is to survive.
             s3: Whether there is an S3 endpoint too; what it needs takes a moment to load.
+            dialects: Names of the dialects that it speaks, see `crusoe_simulator.dialects`.
             wait: Lets the seconds of latency and delays pass; if `None` they really do, until
                 `stop` at the latest.
         """
@@ -78,9 +83,12 @@ class Simulator:
         self._ending = threading.Event()
         wait = wait or self._ending.wait
         self.api = Api(self.cloud, self.faults, latency=latency, wait=wait)
+        self.speak(*dialects)
         application = DispatcherMiddleware(self.api, {control.PREFIX: control.Control(self.api)})
+        # Before anything listens: should it not be installed, no thread is left behind.
+        s3_application = _s3(self.cloud) if s3 else None
         self._server = _listening(port, application)
-        self._s3_server = _listening(0, _s3(self.cloud)) if s3 else None
+        self._s3_server = _listening(0, s3_application) if s3_application else None
         self._threads: list[threading.Thread] = []
 
     @property
@@ -98,6 +106,14 @@ class Simulator:
         """The endpoint for S3 clients, if there is one."""
         return _origin(self._s3_server) if self._s3_server else None
 
+    def speak(self, *dialects: str) -> None:
+        """Speak these dialects from now on, and no others.
+
+        Raises:
+            ValueError: There is no such dialect, or two exclude each other.
+        """
+        self.api.speech = Speech(dialects)
+
     def start(self) -> None:
         """Begin to serve."""
         for server in self._servers:
@@ -106,9 +122,10 @@ class Simulator:
             self._threads.append(thread)
 
     def stop(self) -> None:
-        """End, and let go whatever is held or delayed."""
+        """End, and let go whatever is held or delayed; what is late is carried out before."""
         self._ending.set()
         self.faults.clear()
+        self.api.settle()
         for server in self._servers:
             server.stop()
         for thread in self._threads:
@@ -132,7 +149,7 @@ class Simulator:
 
 
 def _listening(port: int, application: Any) -> _Server:
-    server = _Server((_LOOPBACK, port), application, numthreads=_THREADS)
+    server = _Server((_LOOPBACK, port), Guard(application), numthreads=_THREADS)
     server.gateway = _Gateway
     server.shutdown_timeout = 1
     # How often the server looks whether it is to end.

@@ -1,11 +1,9 @@
 """What the simulated Crusoe Cloud knows: organizations, users, keys, and the time."""
 
 import json
-import os
 import random
 import secrets
 import string
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from crusoe_simulator.creation import NEVER, creation_fields
 from crusoe_simulator.errors import BadRequest, Forbidden, NotFound
+from crusoe_simulator.private_file import replace_file
+from crusoe_simulator.visibility import Visibility
 
-NEVER: Final = "1970-01-01T00:00:00Z"
 _ID_ALPHABET: Final = string.ascii_uppercase + string.digits
 _ID_LENGTH: Final = 16
 
@@ -30,6 +30,20 @@ class Organization:
 
     id: str
     name: str
+
+    @property
+    def project(self) -> "Project":
+        """The one project that it has; its ID follows from that of the organization."""
+        return Project(str(uuid.uuid5(uuid.NAMESPACE_OID, self.id)), "default", self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project. Keys belong to none; it is there for clients that ask for theirs first."""
+
+    id: str
+    name: str
+    organization_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,7 @@ class Cloud:
 
     Attributes:
         list_lag: For how many lists a key that is created from now on is not shown; -1 for ever.
+        list_flicker: For how many lists such a key is missing again, after one that has shown it.
     """
 
     def __init__(
@@ -119,7 +134,8 @@ class Cloud:
         self._users: dict[str, User] = {}
         self._keys: dict[str, Key] = {}
         self.list_lag = 0
-        self._hidden: dict[str, int] = {}
+        self.list_flicker = 0
+        self._visibility = Visibility()
         if file is not None and file.exists():
             self._load(json.loads(file.read_text()))
 
@@ -184,6 +200,10 @@ class Cloud:
         with self._lock:
             return [o for o in self._organizations.values() if o.id in user.organizations]
 
+    def projects_of(self, user: User) -> list[Project]:
+        """Return the projects of a user: one for each organization."""
+        return [organization.project for organization in self.organizations_of(user)]
+
     def list_keys(self, user: User, organization_id: str) -> list[Key]:
         """Return the keys that the user is shown, in no particular order.
 
@@ -196,7 +216,7 @@ class Cloud:
         if self.list_scope == "caller":
             keys = [key for key in keys if key.user_id == user.id]
         with self._lock:
-            keys = [key for key in keys if not self._lags(key)]
+            keys = [key for key in keys if self._visibility.shows(key.key_uuid)]
             self._shuffle.shuffle(keys)
         return keys
 
@@ -208,14 +228,16 @@ class Cloud:
             BadRequest: The body is not as documented, or the user has the most keys already.
         """
         self._check_access(user, organization_id)
-        alias, expire_at = _creation_fields(body)
+        alias, expire_at = creation_fields(body)
         with self._changing():
             own = [k for k in self.keys(user) if k.organization_id == organization_id]
             if len(own) >= self.key_limit:
                 raise BadRequest
             key = self._new_key(user, organization_id, alias, expire_at)
             self._keys[key.key_uuid] = key
-            self._hidden[key.key_uuid] = self.list_lag
+            self._visibility.plan(
+                key.key_uuid, hidden=self.list_lag, hidden_again=self.list_flicker
+            )
         return key
 
     def delete_key(self, user: User, organization_id: str, access_key_id: str) -> None:
@@ -263,22 +285,22 @@ class Cloud:
             self._keys[key_uuid] = key
         return key
 
+    def hide_key(self, key_uuid: str, lists: int) -> None:
+        """Leave a key that there is out of so many lists; -1: of all."""
+        with self._lock:
+            self._visibility.plan(self._keys[key_uuid].key_uuid, hidden=lists)
+
+    def show_all_keys(self) -> None:
+        """End lag and flicker: every key is listed from now on."""
+        with self._lock:
+            self.list_lag = self.list_flicker = 0
+            self._visibility.show_all()
+
     # -- Inside --------------------------------------------------------------------------------
 
     def _check_access(self, user: User, organization_id: str) -> None:
         if organization_id not in user.organizations or not user.may_manage_keys:
             raise Forbidden
-
-    def _lags(self, key: Key) -> bool:
-        lists = self._hidden.get(key.key_uuid, 0)
-        self._hidden[key.key_uuid] = max(lists - 1, -1) if lists else 0
-        return lists != 0
-
-    def show_all_keys(self) -> None:
-        """End the lag: every key is listed from now on."""
-        with self._lock:
-            self.list_lag = 0
-            self._hidden.clear()
 
     def _new_key(self, user: User, organization_id: str, alias: str, expire_at: str) -> Key:
         return Key(
@@ -305,11 +327,7 @@ class Cloud:
             "users": [asdict(u) for u in self._users.values()],
             "keys": [asdict(k) for k in self._keys.values()],
         }
-        # A new file that takes the old one's place: never half of one, and private from the start.
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        with os.fdopen(handle, "w") as stream:
-            json.dump(document, stream, indent=1)
-        Path(name).replace(file)
+        replace_file(file, json.dumps(document, indent=1))
 
     def _load(self, document: dict[str, Any]) -> None:
         for fields in document["organizations"]:
@@ -323,24 +341,3 @@ class Cloud:
 
 def _random_id() -> str:
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
-
-
-def _creation_fields(body: Any) -> tuple[str, str]:
-    if not isinstance(body, dict):
-        raise BadRequest("the body must be a JSON object")
-    alias, expire_at = body.get("alias", ""), body.get("expire_at", "")
-    if not isinstance(alias, str) or not isinstance(expire_at, str):
-        raise BadRequest("alias and expire_at must be strings")
-    return alias, _normalised(expire_at) if expire_at else NEVER
-
-
-def _normalised(expire_at: str) -> str:
-    """Return an expiry as the server stores it: UTC, whole seconds."""
-    try:
-        moment = datetime.fromisoformat(expire_at)
-        in_utc = moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # the latter for a year that UTC moves out of range
-        raise BadRequest("expire_at is no RFC 3339 date and time") from None
-    if moment.tzinfo is None:
-        raise BadRequest("expire_at has no zone")
-    return in_utc.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -93,7 +93,6 @@ def test_a_token_always_expires(workspace: Workspace, made: dict[str, Key]) -> N
     ("line", "summary"),
     [
         ('expires_after = "soon"', "Invalid duration"),
-        ('alias = ""', "Invalid alias"),
         ('organization_id = "a/b"', "Invalid organization ID"),
     ],
 )

@@ -59,28 +59,36 @@ class Case:
 
 CREATIONS = {
     "nothing": Case(({"operation": "create"},), End.KEPT),
-    "cut before": Case(({"operation": "create", "cut": "before"},), End.NOTHING, NOT_CREATED),
-    "cut after": Case(({"operation": "create", "cut": "after"},), End.TAINTED, SECRET_LOST),
-    "cut within": Case(({"operation": "create", "cut": "within"},), End.TAINTED, SECRET_LOST),
-    "time-out": Case(({"operation": "create", "hold": "after"},), End.TAINTED, SECRET_LOST),
+    "cut before": Case(({"operation": "create", "cut": "before"},), End.NOTHING, UNSURE),
+    "cut after": Case(({"operation": "create", "cut": "after"},), End.NOTHING, NOT_CREATED),
+    "cut within": Case(({"operation": "create", "cut": "within"},), End.NOTHING, NOT_CREATED),
+    "time-out": Case(({"operation": "create", "hold": "after"},), End.NOTHING, NOT_CREATED),
     "502 after": Case(
-        ({"operation": "create", "answer": HTML, "carried_out": True},), End.TAINTED, SECRET_LOST
+        ({"operation": "create", "answer": HTML, "carried_out": True},), End.NOTHING, NOT_CREATED
     ),
     "HTML": Case(
         ({"operation": "create", "answer": Answer(200, "<p>", "text/html"), "carried_out": True},),
-        End.TAINTED,
-        SECRET_LOST,
+        End.NOTHING,
+        NOT_CREATED,
     ),
     "empty": Case(
         ({"operation": "create", "answer": Answer(200, ""), "carried_out": True},),
-        End.TAINTED,
-        SECRET_LOST,
+        End.NOTHING,
+        NOT_CREATED,
     ),
     "no secret": Case(
-        ({"operation": "create", "patch": {"secret_key": None}},), End.TAINTED, SECRET_LOST
+        ({"operation": "create", "patch": {"secret_key": None}},), End.NOTHING, NOT_CREATED
     ),
     "500 before": Case(
-        ({"operation": "create", "answer": Answer(500, "{}")},), End.NOTHING, NOT_CREATED
+        ({"operation": "create", "answer": Answer(500, "{}")},), End.NOTHING, UNSURE
+    ),
+    "cut after, and no way to revoke": Case(
+        (
+            {"operation": "create", "cut": "after"},
+            {"operation": "delete", "times": None, "answer": HTML},
+        ),
+        End.TAINTED,
+        SECRET_LOST,
     ),
     "list failing": Case(
         ({"operation": "create"}, {"operation": "list", "after": 2, "times": None, "answer": HTML}),
@@ -262,9 +270,10 @@ def test_a_new_token_with_another_alias_is_not_taken_for_ours(
     fault.wait_arrived()
     crusoe.simulator.cloud.add_key(crusoe.user, alias="somebody else's")
     fault.release()
-    running.wait().failed_with(NOT_CREATED, address=ADDRESS)
+    running.wait().failed_with(UNSURE, address=ADDRESS)
 
     assert workspace.instances() == {}
+    assert crusoe.aliases() == ["somebody else's"]
 
 
 def test_a_lost_answer_and_a_failing_list_are_told_with_a_way_to_look(
@@ -339,7 +348,10 @@ DELETIONS: dict[str, dict[str, Any]] = {
     "500 after": {"answer": Answer(500, "{}"), "carried_out": True},
     "HTML after": {"answer": HTML, "carried_out": True},
     "429": {"answer": Answer(429, "{}")},
-    "404": {"answer": Answer(404, "{}"), "carried_out": True},
+    "404": {
+        "answer": Answer(404, '{"code": "not_found", "message": "no such key"}'),
+        "carried_out": True,
+    },
 }
 
 

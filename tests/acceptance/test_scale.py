@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import psutil
 import pytest
-from tf.gen import tfplugin_pb2 as pb
 from tf.types import Unknown
 
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
+from crusoe_provider.providerserver import protocol_pb2 as pb
 from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
 from support.plugin import Plugin, dynamic, plugin_environment, value_of

@@ -18,14 +18,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tf.gen import tfplugin_pb2 as pb
 from tf.types import Unknown
 
 from crusoe_provider.provider.data_source_storage_token import StorageTokenDataSource
 from crusoe_provider.provider.data_source_storage_tokens import StorageTokensDataSource
 from crusoe_provider.provider.ephemeral_storage_token import EphemeralStorageToken
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
-from crusoe_provider.providerserver import ephemeral_pb2
+from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_simulator.server import Simulator
 from support.plugin import Plugin, dynamic, errors, plugin_environment, value_of
 
@@ -101,9 +100,8 @@ def serves(plugin: Plugin) -> None:
 def check(response: Any) -> None:
     """Check that an answer is fit for users."""
     for found in response.diagnostics:
-        diagnostic = pb.Diagnostic.FromString(found) if isinstance(found, bytes) else found
-        assert not diagnostic.summary.startswith(UGLY), diagnostic
-        assert "Traceback" not in diagnostic.detail
+        assert not found.summary.startswith(UGLY), found
+        assert "Traceback" not in found.detail
 
 
 def value(draw: st.DrawFn, kind: Any, *, known: bool) -> Any:
@@ -267,14 +265,9 @@ def test_what_a_plan_has_promised_an_apply_keeps(
 
 
 def call_ephemeral(plugin: Plugin, rpc: str, **values: Any) -> Any:
-    """Call an RPC of ephemeral tokens; their messages are our own, so they are sent as such."""
+    """Call an RPC of ephemeral tokens."""
     kind = f"{rpc}EphemeralResource{'Config' if rpc == 'Validate' else ''}"
-    call: Any = plugin.channel.unary_unary(
-        f"/tfplugin6.Provider/{kind}",
-        request_serializer=getattr(ephemeral_pb2, f"{rpc}Request").SerializeToString,
-        response_deserializer=getattr(ephemeral_pb2, f"{rpc}Response").FromString,
-    )
-    response = call(getattr(ephemeral_pb2, f"{rpc}Request")(**values))
+    response = getattr(plugin.provider, kind)(getattr(pb, kind).Request(**values))
     check(response)
     return response
 
@@ -292,14 +285,11 @@ def test_every_request_for_an_ephemeral_token_gets_one_too(
 @settings(max_examples=EXAMPLES)
 @given(
     type_name=TYPES,
-    config=typed(EphemeralStorageToken.get_schema(), written=True).map(
-        pb.DynamicValue.SerializeToString
-    )
-    | objects(EphemeralStorageToken.get_schema()).map(pb.DynamicValue.SerializeToString)
-    | st.binary(),
+    config=typed(EphemeralStorageToken.get_schema(), written=True)
+    | objects(EphemeralStorageToken.get_schema()),
 )
 def test_an_ephemeral_token_that_was_opened_can_be_closed(
-    plugin: Plugin, simulator: Simulator, type_name: str, config: bytes
+    plugin: Plugin, simulator: Simulator, type_name: str, config: pb.DynamicValue
 ) -> None:
     """Whatever passes the validation, which Terraform always calls before."""
     if call_ephemeral(plugin, "Validate", type_name=type_name, config=config).diagnostics:

@@ -1,6 +1,7 @@
 """How a plugin process starts and ends, with a toy provider behind it."""
 
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -13,10 +14,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
+import psutil
 import pytest
-from tf.gen import tfplugin_pb2 as pb
 from tf.types import Unknown
 
+from crusoe_provider.providerserver import protocol_pb2 as pb
 from support import toy_plugin
 from support.plugin import EXIT_SECONDS, Plugin, dynamic, errors, value_of
 from support.toy_fixtures import StartToy, thing
@@ -106,7 +109,10 @@ def test_a_home_that_cannot_be_written_is_no_obstacle(start_toy: StartToy) -> No
     assert plugin.shut_down() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_signals_do_not_cut_a_call(
     start_toy: StartToy, in_background: ThreadPoolExecutor, tmp_path: Path, number: int
 ) -> None:
@@ -121,9 +127,10 @@ def test_signals_do_not_cut_a_call(
     assert value_of(response.new_state)["id"] == "1"
     assert not plugin.provider.GetMetadata(pb.GetMetadata.Request()).diagnostics
     assert plugin.shut_down() == 0
+    assert not plugin.socket.parent.exists()
 
 
-@pytest.mark.parametrize("how", ["StopProvider", "SIGTERM"])
+@pytest.mark.parametrize("how", ["StopProvider", "SIGTERM", "SIGHUP", "SIGQUIT"])
 def test_a_stop_ends_waits(
     start_toy: StartToy, in_background: ThreadPoolExecutor, tmp_path: Path, how: str
 ) -> None:
@@ -133,7 +140,7 @@ def test_a_stop_ends_waits(
     if how == "StopProvider":
         plugin.provider.StopProvider(pb.StopProvider.Request())
     else:
-        plugin.process.send_signal(signal.SIGTERM)
+        plugin.process.send_signal(signal.Signals[how])
     response = answer.result(EXIT_SECONDS)
 
     assert [d.summary for d in errors(response)] == ["Stopped"]
@@ -182,6 +189,27 @@ def test_an_answer_to_a_terraform_that_dies_is_undone(start_toy: StartToy, tmp_p
     assert code == 0
 
 
+@pytest.mark.parametrize("does", ["nothing special", "fail between two steps"])
+def test_an_update_of_a_terraform_that_dies_is_undone(
+    start_toy: StartToy, tmp_path: Path, does: str
+) -> None:
+    """As far as it came; the resource is told what there was before."""
+    plugin = start_toy()
+    plugin.provider.ApplyResourceChange(
+        pb.ApplyResourceChange.Request(
+            type_name="toy_thing",
+            prior_state=dynamic(thing(id="1", size=1)),
+            planned_state=dynamic(thing(id="1", size=2, does=does)),
+        )
+    )
+
+    plugin.disconnect()
+    code = plugin.process.wait(EXIT_SECONDS)
+
+    assert (tmp_path / "events").read_text() == "undo update from 1 to 2\n"
+    assert code == 0
+
+
 def test_an_answer_to_a_terraform_that_says_goodbye_is_not(
     start_toy: StartToy, tmp_path: Path
 ) -> None:
@@ -201,6 +229,86 @@ def test_an_idle_plugin_ends_when_terraform_is_gone(start_toy: StartToy) -> None
     plugin.disconnect()
 
     assert plugin.process.wait(EXIT_SECONDS) == 0
+
+
+def test_a_call_that_never_ends_does_not_keep_the_process(
+    start_toy: StartToy, in_background: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    """There is an end to waiting, and nothing is left."""
+    os.mkfifo(tmp_path / "events")
+    os.mkfifo(tmp_path / "go")
+    plugin = start_toy(TOY_LONGEST_END="4")
+    answer = in_background.submit(create, plugin, "wait")
+    assert (tmp_path / "events").read_text() == "create\n"
+
+    plugin.disconnect()
+    code = plugin.process.wait(EXIT_SECONDS)
+
+    assert code == 0
+    assert answer.exception(EXIT_SECONDS) is not None
+    assert "The process ends with calls under way" in plugin.log()
+    assert not plugin.socket.parent.exists()
+
+
+def test_a_process_that_hangs_is_ended() -> None:
+    """Whatever it hangs in; the log has the place."""
+    program = (
+        "import threading\n"
+        "from crusoe_provider.providerserver.lifetime import end_within\n"
+        "end_within(60)\n"
+        "end_within(0.1)\n"
+        "threading.Event().wait()"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=EXIT_SECONDS,
+    )
+
+    assert done.returncode == 1
+    assert "Timeout" in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="this system has no prlimit")
+def test_a_process_whose_server_has_died_ends_and_says_why(start_toy: StartToy) -> None:
+    """Without room for another thread gRPC's own thread dies, and nobody would be answered."""
+    plugin = start_toy()
+    # Enough for Python to go on, and not for the stack of a thread.
+    used = psutil.Process(plugin.process.pid).memory_info().vms + 2**21
+    resource.prlimit(plugin.process.pid, resource.RLIMIT_AS, (used, used))
+
+    with pytest.raises(grpc.RpcError):
+        plugin.provider.GetMetadata(pb.GetMetadata.Request(), timeout=EXIT_SECONDS)
+    code = plugin.process.wait(EXIT_SECONDS)
+
+    assert "The gRPC server of this process has died" in plugin.log()
+    assert code == 0, plugin.log()
+    assert not plugin.socket.parent.exists()
+
+
+def test_a_diagnosis_that_fails_leaves_the_error(start_toy: StartToy) -> None:
+    """It is reported as any that the provider does not know."""
+    (error,) = errors(create(start_toy(), "fail to be diagnosed"))
+
+    assert "KeyError at toy_plugin.py:" in error.detail
+    assert toy_plugin.SECRET not in error.detail
+
+
+@pytest.mark.parametrize(
+    ("does", "summary"),
+    [("lack memory", "Not enough memory"), ("lack files", "Not enough open files")],
+)
+def test_what_the_machine_lacks_is_no_defect(start_toy: StartToy, does: str, summary: str) -> None:
+    """It is told as what it is."""
+    response = create(start_toy(), does)
+
+    (error,) = errors(response)
+    assert error.summary == summary
+    assert "defect" not in error.detail
+    assert "raise the limit" in error.detail
 
 
 def test_many_calls_that_wait_for_each_other(start_toy: StartToy, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from crusoe_provider.api.client import CrusoeClient
+from crusoe_provider.api.endpoint import Endpoint
 from crusoe_provider.api.settings import Settings
 
 ENDPOINT = "https://api.example/v1"
@@ -70,7 +71,7 @@ class FakeApi:
 
     def __post_init__(self) -> None:
         settings = Settings(
-            endpoint=ENDPOINT,
+            endpoint=Endpoint.parse(ENDPOINT),
             access_key_id="CKIDTEST",
             secret_key=SECRET,
             credentials_source="the tests",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from crusoe_provider.provider.provider import CrusoeProvider
 from crusoe_provider.providerserver.serve import serve
-from crusoe_provider.providerserver.terraform import TerraformProcess
+from crusoe_provider.providerserver.terraform import Terraform
 
 CLOCK_FILE = "TEST_CLOCK_FILE"
 
@@ -22,9 +22,8 @@ def now() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=offset)
 
 
-def new_provider(stop: threading.Event) -> CrusoeProvider:
+def new_provider(stop: threading.Event, terraform: Terraform) -> CrusoeProvider:
     """Return the provider."""
-    terraform = TerraformProcess(os.getppid())
     return CrusoeProvider(stop=stop, environ=os.environ, home=None, terraform=terraform, now=now)
 
 

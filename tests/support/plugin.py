@@ -6,19 +6,19 @@ import ssl
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
 import grpc
 import msgspec
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message_factory import GetMessageClass
 from tf.gen import grpc_controller_pb2 as controller_pb
 from tf.gen import grpc_controller_pb2_grpc as controller_rpc
 from tf.gen import grpc_stdio_pb2_grpc as stdio_rpc
-from tf.gen import tfplugin_pb2 as pb
-from tf.gen import tfplugin_pb2_grpc as provider_rpc
-from tf.utils import read_dynamic_value, to_dynamic_value
 
+from crusoe_provider.providerserver import dynamic_value
+from crusoe_provider.providerserver import protocol_pb2 as pb
 from harness.sandbox import measuring
 
 # What go-plugin's client sets; the certificate's content does not matter to the server.
@@ -54,7 +54,7 @@ class Plugin:
         self.socket = Path(self.handshake[3])
         self.channel = self._connect(self.handshake[5])
         grpc.channel_ready_future(self.channel).result(START_SECONDS)
-        self.provider: Any = provider_rpc.ProviderStub(self.channel)
+        self.provider: Any = _client(self.channel)
         self._controller: Any = controller_rpc.GRPCControllerStub(self.channel)
         # go-plugin keeps this stream open for as long as it uses the plugin.
         stdio: Any = stdio_rpc.GRPCStdioStub(self.channel)
@@ -106,6 +106,20 @@ class Plugin:
             raise
 
 
+def _client(channel: grpc.Channel) -> SimpleNamespace:
+    """Return a client of the provider's service, with a function for every RPC of the protocol."""
+    client = SimpleNamespace()
+    for method in pb.DESCRIPTOR.services_by_name["Provider"].methods:
+        connect: Any = channel.unary_stream if method.server_streaming else channel.unary_unary
+        function = connect(
+            f"/tfplugin6.Provider/{method.name}",
+            request_serializer=GetMessageClass(method.input_type).SerializeToString,
+            response_deserializer=GetMessageClass(method.output_type).FromString,
+        )
+        setattr(client, method.name, function)
+    return client
+
+
 def plugin_environment(**more: str) -> dict[str, str]:
     """Return the environment of a plugin: Terraform's, a path, and `more`; nothing of ours."""
     return TERRAFORM_ENVIRONMENT | {"PATH": os.environ["PATH"]} | more
@@ -113,12 +127,12 @@ def plugin_environment(**more: str) -> dict[str, str]:
 
 def dynamic(value: Any) -> pb.DynamicValue:
     """Return `value` on the wire; `tf.types.Unknown` may stand anywhere."""
-    return to_dynamic_value(value)
+    return dynamic_value.encode(value)
 
 
-def value_of(dynamic_value: pb.DynamicValue) -> Any:
-    """Return the Python value of `dynamic_value`."""
-    return read_dynamic_value(dynamic_value)
+def value_of(message: pb.DynamicValue) -> Any:
+    """Return the Python value of a dynamic value."""
+    return dynamic_value.decode(message)
 
 
 def refined_unknown(**attributes: Any) -> pb.DynamicValue:

@@ -16,10 +16,11 @@ from crusoe_simulator.state import User
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: its status, and its JSON document if it has one."""
+    """An answer: its status, its JSON document if it has one, and its headers."""
 
     status: int
     document: Any
+    headers: http.client.HTTPMessage
 
 
 def authorization(user: User, method: str, target: str, timestamp: str) -> str:
@@ -59,7 +60,7 @@ def send(
         text = response.read()
     finally:
         connection.close()
-    return Reply(response.status, json.loads(text) if text else None)
+    return Reply(response.status, json.loads(text) if text else None, response.headers)
 
 
 def control(simulator: Simulator, method: str, path: str, body: Any = None) -> Any:
@@ -67,7 +68,8 @@ def control(simulator: Simulator, method: str, path: str, body: Any = None) -> A
     url = urlsplit(simulator.control)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=30)
     try:
-        connection.request(method, url.path + path, json.dumps(body or {}))
+        headers = {"Content-Type": "application/json"}
+        connection.request(method, url.path + path, json.dumps(body or {}), headers)
         response = connection.getresponse()
         document = json.loads(response.read())
     finally:

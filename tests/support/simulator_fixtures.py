@@ -1,16 +1,25 @@
-"""The simulated Crusoe Cloud, and Terraform in front of it."""
+"""The simulated Crusoe Cloud, and Terraform in front of it.
 
+The environment variable `SIMULATOR_DIALECT` holds the dialects that the simulator speaks in every
+test, separated by commas; or `each`, with which every test is run once for each dialect there is.
+"""
+
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from crusoe_simulator.dialects import NAMES
 from crusoe_simulator.server import Simulator
+from crusoe_simulator.speech import names_in
 from crusoe_simulator.state import Organization, User
 from harness.sandbox import PLUGIN, variables_of
 from harness.workspace import Workspace
 from support.contract import ContractCheck
+
+DIALECT = "SIMULATOR_DIALECT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,16 @@ class Crusoe:
         return sorted(key.alias for key in keys)
 
 
-@pytest.fixture
+@pytest.fixture(params=NAMES if os.environ.get(DIALECT) == "each" else None)
 def crusoe(request: pytest.FixtureRequest) -> Iterator[Crusoe]:
-    """A simulator; what goes to and fro is held against the contract. See the marker `s3`."""
+    """A simulator; what goes to and fro is held against the contract. See the marker `s3`.
+
+    The contract is checked before a dialect is applied: dialects break it on purpose.
+    """
     check = ContractCheck()
-    with Simulator(s3=request.node.get_closest_marker("s3") is not None) as simulator:
+    s3 = request.node.get_closest_marker("s3") is not None
+    dialects = names_in(getattr(request, "param", os.environ.get(DIALECT, "")))
+    with Simulator(s3=s3, dialects=dialects) as simulator:
         simulator.api.observers.append(check)
         organization = simulator.cloud.add_organization("acme")
         user = simulator.cloud.add_user("dev@acme.example", organization)

@@ -10,6 +10,7 @@ import pytest
 
 from crusoe_provider.api import errors
 from crusoe_provider.api.account import Account
+from crusoe_provider.api.deletion import Deletion
 from support.api_fixtures import KEY, FakeApi, answer
 
 ORG = "org"
@@ -208,10 +209,120 @@ def test_a_write_makes_the_next_list_fresh(api: FakeApi, account: Account, write
     if write == "create":
         assert account.create_key(ORG, alias=None, expire_at=None).access_key_id == "CKIA1"
     else:
-        assert account.delete_key(ORG, "CKIA1")
+        assert account.delete_key(ORG, "CKIA1") is Deletion.DELETED
     account.keys(ORG)
 
     assert [r.method for r in api.requests].count("GET") == 2
+
+
+GONE = answer({"code": "404/not_found", "message": "no such key"}, 404)
+
+
+def deleting(
+    api: FakeApi, deletion: httpx.Response | Exception, *lists: httpx.Response | Exception
+) -> None:
+    """Answer a deletion like this, and the lists after it like these; the last one for good."""
+    left = list(lists)
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        given = deletion
+        if request.method == "GET":
+            given = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    api.will(serve)
+
+
+EMPTY = [answer({"items": []}), answer({"items": None}), answer({})]
+ACCEPTED = [httpx.Response(200), answer({}, 200), answer(KEY, 202), httpx.Response(299)]
+
+
+@pytest.mark.parametrize("deletion", ACCEPTED)
+@pytest.mark.parametrize("listed", EMPTY)
+def test_a_deletion_that_is_answered_in_another_way_counts_when_the_list_agrees(
+    api: FakeApi, account: Account, deletion: httpx.Response, listed: httpx.Response
+) -> None:
+    """204 is only what is documented."""
+    deleting(api, deletion, listed)
+
+    assert account.delete_key(ORG, KEY["access_key_id"]) is Deletion.DELETED
+    assert [r.method for r in api.requests] == ["DELETE", "GET"]
+
+
+def test_a_deletion_with_204_is_believed(api: FakeApi, account: Account) -> None:
+    """As documented, so nothing more is asked."""
+    api.will(httpx.Response(204))
+
+    assert account.delete_key(ORG, KEY["access_key_id"]) is Deletion.DELETED
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("listed", EMPTY)
+def test_crusoes_own_404_counts_when_the_list_agrees(
+    api: FakeApi, account: Account, listed: httpx.Response
+) -> None:
+    """Somebody else was faster; the goal is reached all the same."""
+    deleting(api, GONE, listed)
+
+    assert account.delete_key(ORG, KEY["access_key_id"]) is Deletion.ALREADY_GONE
+
+
+@pytest.mark.parametrize("deletion", [GONE, httpx.Response(202)])
+def test_a_list_that_lags_is_asked_again(
+    api: FakeApi, account: Account, deletion: httpx.Response
+) -> None:
+    """For a few seconds."""
+    deleting(api, deletion, answer(KEYS), answer(KEYS), answer({"items": []}))
+
+    account.delete_key(ORG, KEY["access_key_id"])
+
+    assert [r.method for r in api.requests] == ["DELETE", "GET", "GET", "GET"]
+    assert sum(api.stop.waits) < 5
+
+
+@pytest.mark.parametrize("deletion", [GONE, httpx.Response(200), httpx.Response(202)])
+@pytest.mark.parametrize("listed", [answer(KEYS), answer({}, 403), httpx.Response(500), answer([])])
+def test_a_key_that_may_live_is_not_called_deleted(
+    api: FakeApi, account: Account, deletion: httpx.Response, listed: httpx.Response
+) -> None:
+    """The list shows it, or nobody knows."""
+    deleting(api, deletion, listed)
+
+    with pytest.raises(errors.NotDeleted):
+        account.delete_key(ORG, KEY["access_key_id"])
+
+
+@pytest.mark.parametrize(
+    "deletion",
+    [
+        httpx.Response(404),
+        httpx.Response(404, content=b"<html>not here</html>"),
+        answer({}, 404),
+        answer([], 404),
+        answer({"message": "not here"}, 404),
+        answer({"code": "404/not_found"}, 404),
+        answer({"code": 404, "message": "not here"}, 404),
+        httpx.Response(302, headers={"Location": "https://x.example"}),
+    ],
+)
+def test_a_404_of_anybody_else_says_nothing(
+    api: FakeApi, account: Account, deletion: httpx.Response
+) -> None:
+    """A proxy's page, an empty body, an organization that is hidden."""
+    deleting(api, deletion, answer({"items": []}))
+
+    with pytest.raises(errors.UnexpectedAnswer):
+        account.delete_key(ORG, KEY["access_key_id"])
+
+
+def test_a_deletion_may_be_confirmed_after_a_stop(api: FakeApi, account: Account) -> None:
+    """It has reached Crusoe; what came of it is worth one more request."""
+    deleting(api, httpx.Response(202), answer({"items": []}))
+    api.stop.set()
+
+    assert account.delete_key(ORG, KEY["access_key_id"], finish=True) is Deletion.DELETED
 
 
 def test_a_list_may_be_finished_after_a_stop(api: FakeApi, account: Account) -> None:

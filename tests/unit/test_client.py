@@ -9,6 +9,7 @@ import pytest
 
 from crusoe_provider.api import errors
 from crusoe_provider.api.client import CrusoeClient
+from crusoe_provider.api.deletion import DeletionAnswer
 from support.api_fixtures import ENDPOINT, KEY, SECRET, FakeApi, answer
 
 ORG = "ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab"
@@ -67,7 +68,7 @@ def test_a_key_is_deleted_by_its_access_key_id(api: FakeApi) -> None:
     """204, without a body."""
     client = api.will(httpx.Response(204))
 
-    assert client.delete_key(ORG, "CKIA1") is True
+    assert client.delete_key(ORG, "CKIA1") is DeletionAnswer.DELETED
 
     assert (api.requests[0].method, str(api.requests[0].url)) == ("DELETE", f"{LIST_URL}/CKIA1")
 
@@ -121,13 +122,16 @@ def test_each_status_has_an_error_of_its_own(
         httpx.Response(200, content=b"<html>", headers={"Content-Type": "text/html"}),
         httpx.Response(200, content=b'{"items": []}'),
         answer([]),
+        answer([KEY]),
         answer(None),
-        answer({}),
-        answer({"items": None}),
-        answer({"items": [{}]}),
-        answer({"items": [KEY | {"status": 1}]}),
-        answer({"items": [KEY | {"created_at": None}]}),
+        answer("items"),
+        answer({"items": {}}),
+        answer({"items": "none"}),
+        answer({"items": 0}),
+        answer({"code": "500/internal_error", "message": "so sorry"}),
+        answer({"items": []}, 201),
         answer({"items": [], "next_page_token": "2"}),
+        answer({"items": [], "next_page_token": {"page": 2}}),
         httpx.Response(200, content=b'{"items": [', headers={"Content-Type": "application/json"}),
         httpx.Response(200, headers={"Content-Type": "application/json"}),
         httpx.Response(200, content=b"\xff", headers={"Content-Type": "application/json"}),
@@ -141,21 +145,6 @@ def test_an_answer_that_is_no_list_is_an_error(api: FakeApi, response: httpx.Res
         api.will(response).list_keys(ORG)
 
     assert len(api.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("document", "field"),
-    [
-        ({"items": [{**KEY, "key_uuid": 7}]}, "key_uuid"),
-        ({"items": [{k: v for k, v in KEY.items() if k != "user_id"}]}, "user_id"),
-    ],
-)
-def test_what_is_wrong_with_a_document_is_named(api: FakeApi, document: object, field: str) -> None:
-    """The field, and not its value."""
-    with pytest.raises(errors.UnexpectedAnswer) as error:
-        api.will(answer(document)).list_keys(ORG)
-
-    assert field in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +210,7 @@ def test_a_retry_is_signed_afresh(api: FakeApi) -> None:
     busy = httpx.Response(503, headers={"Retry-After": "2"})
     client = api.will(busy, httpx.ReadError("cut"), answer({"items": []}))
 
-    assert client.list_keys(ORG) == []
+    assert client.list_keys(ORG) == ()
 
     assert len({r.headers["X-Crusoe-Timestamp"] for r in api.requests}) == 3
     assert len({r.headers["Authorization"] for r in api.requests}) == 3
@@ -246,12 +235,17 @@ def test_retry_after_is_respected(api: FakeApi) -> None:
     assert api.stop.waits == [7.0]
 
 
-def test_a_deletion_that_was_done_by_a_lost_attempt_is_done(api: FakeApi) -> None:
-    """404 at once means that there was no such key; after a lost answer, that there is none now."""
-    assert api.will(answer({}, 404)).delete_key(ORG, "CKIA1") is False
-    assert api.will(httpx.ReadError("cut"), answer({}, 404)).delete_key(ORG, "CKIA1") is True
+NOT_FOUND = answer({"code": "404/not_found", "message": "no such key"}, 404)
+
+
+def test_a_404_at_once_is_another_thing_than_one_after_a_lost_answer(api: FakeApi) -> None:
+    """At once there was no such key; after a lost answer, there is none any more."""
+    assert api.will(NOT_FOUND).delete_key(ORG, "CKIA1") is DeletionAnswer.NOT_FOUND
+    lost = api.will(httpx.ReadError("cut"), NOT_FOUND)
+    assert lost.delete_key(ORG, "CKIA1") is DeletionAnswer.ACCEPTED
     # This one never reached Crusoe, so it has deleted nothing.
-    assert api.will(httpx.ConnectError("x"), answer({}, 404)).delete_key(ORG, "CKIA1") is False
+    never_sent = api.will(httpx.ConnectError("x"), NOT_FOUND)
+    assert never_sent.delete_key(ORG, "CKIA1") is DeletionAnswer.NOT_FOUND
 
 
 def test_a_redirect_is_not_followed(api: FakeApi) -> None:
@@ -290,7 +284,7 @@ def test_work_that_has_begun_may_be_finished_after_a_stop(api: FakeApi) -> None:
     """By one request, without retries."""
     api.stop.set()
 
-    assert api.will(answer({"items": []})).list_keys(ORG, finish=True) == []
+    assert api.will(answer({"items": []})).list_keys(ORG, finish=True) == ()
     with pytest.raises(errors.CrusoeError):
         api.will(httpx.Response(500)).list_keys(ORG, finish=True)
 
@@ -309,7 +303,7 @@ def test_each_attempt_is_logged_without_secrets(
     api.will(httpx.Response(503), answer({"items": []})).list_keys(ORG)
     api.will(answer(NEW)).create_key(ORG, alias=None, expire_at=None)
 
-    records = [r for r in caplog.records if r.name == "crusoe_provider.api.client"]
+    records = [r for r in caplog.records if r.name == "crusoe_provider.api.sending"]
     shown = [(r.__dict__["method"], r.__dict__["status"], r.__dict__["attempt"]) for r in records]
     assert shown == [("GET", 503, 1), ("GET", 200, 2), ("POST", 200, 1)]
     text = " ".join(str(record.__dict__) for record in caplog.records)

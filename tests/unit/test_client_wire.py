@@ -1,18 +1,29 @@
 """The client on real connections: proxies, and what the libraries below it write down."""
 
+import contextlib
 import logging
+import os
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crusoe_provider.api import errors
 from crusoe_provider.api.client import CrusoeClient
+from crusoe_provider.api.endpoint import Endpoint
+from crusoe_provider.api.proxies import proxy_for
 from crusoe_provider.api.settings import Settings
+from crusoe_provider.api.tls import Authorities
 from support.api_fixtures import SECRET
+from support.hostile_server import HostileServer, hostile_server
+from support.tls_servers import tls_server
 
 NEW_SECRET = "SK-the-new-secret"
 BODIES = {
@@ -71,13 +82,16 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-def client(endpoint: str) -> CrusoeClient:
+def client(endpoint: str, authorities: Authorities | None = None) -> CrusoeClient:
     settings = Settings(
-        endpoint=endpoint,
+        endpoint=Endpoint.parse(endpoint),
+        proxy=proxy_for(Endpoint.parse(endpoint), os.environ),
         access_key_id="CKIDTEST",
         secret_key=SECRET,
         credentials_source="the tests",
         max_retries=0,
+        request_timeout=timedelta(seconds=3),
+        authorities=authorities,
     )
     return CrusoeClient(settings, stop=threading.Event())
 
@@ -90,7 +104,7 @@ def test_a_server_on_this_machine_is_reached_without_a_proxy(
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     crusoe = client(f"http://{server.address}/v1")
 
-    assert crusoe.list_keys("o") == []
+    assert crusoe.list_keys("o") == ()
 
     assert [line for line, _ in server.requests] == [
         "GET /v1/organizations/o/storage/s3/keys HTTP/1.1"
@@ -140,3 +154,67 @@ def test_no_library_below_writes_a_secret_down(
     assert "httpcore" in {record.name.partition(".")[0] for record in caplog.records}
     assert all(secret not in text for secret in (SECRET, NEW_SECRET, signature))
     crusoe.close()
+
+
+# -- Proxies ---------------------------------------------------------------------------------------
+
+
+def socks_to(target: int) -> Callable[[socket.socket, HostileServer], None]:
+    """Speak SOCKS 5 with whoever connects, and lead them to `target` on this machine."""
+
+    def answer(connection: socket.socket, server: HostileServer) -> None:
+        connection.recv(16)  # which ways to log in there are
+        connection.sendall(b"\x05\x00")
+        server.requests.append(connection.recv(512))
+        connection.sendall(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
+        with socket.create_connection(("127.0.0.1", target), timeout=10) as there:
+            back = threading.Thread(target=copy, args=(there, connection))
+            back.start()
+            copy(connection, there)
+            back.join()
+
+    return answer
+
+
+def copy(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(65536):
+            sink.sendall(chunk)
+        sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+def test_a_socks_proxy_leads_to_the_api(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """It is told the name of the host, and sees nothing of what is said there."""
+    with (
+        tls_server(tmp_path, name="api.example") as api,
+        hostile_server(socks_to(api.port), reads=False) as proxy,
+    ):
+        monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{proxy.port}")
+        crusoe = client("https://api.example/v1", Authorities(file=str(api.certificate)))
+
+        assert crusoe.create_key("o", alias=None, expire_at=None).access_key_id == "CKIA1"
+
+        assert b"api.example" in proxy.requests[0]
+        crusoe.close()
+
+
+def hang(connection: socket.socket, server: HostileServer) -> None:
+    del connection
+    server.over.wait(20)
+
+
+def test_a_proxy_that_hangs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the time of the request."""
+    with hostile_server(hang) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        crusoe = client("https://api.example/v1")
+        began = time.monotonic()
+
+        with pytest.raises(errors.ConnectionFailed):
+            crusoe.identity()
+
+        assert time.monotonic() - began < 6
+        crusoe.close()

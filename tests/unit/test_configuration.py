@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crusoe_provider.api.settings import ENDPOINT, Settings
-from crusoe_provider.provider.configuration import resolve
+from crusoe_provider.provider.configuration import resolve, settle
 from crusoe_provider.provider.problems import ConfigurationError, Problem
 from crusoe_provider.provider.provider_block import ProviderBlock, block_problems
+from crusoe_provider.provider.validators import organization_id_problem
 
 SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cw"
 PAIR: dict[str, Any] = {"access_key_id": "BLOCK", "secret_key": SECRET}
@@ -82,7 +83,7 @@ def test_a_profile_in_the_block_beats_credentials_in_the_environment(home: Path)
 
     found = settings(environ, home, profile="work")
 
-    assert (found.access_key_id, found.endpoint) == ("WORK", "https://work.example/v1")
+    assert (found.access_key_id, found.endpoint.url) == ("WORK", "https://work.example/v1")
 
 
 def test_a_pair_is_never_mixed_from_two_sources(home: Path) -> None:
@@ -160,9 +161,12 @@ def test_endpoints_have_the_documented_order(
         environ["CRUSOE_PROFILE"] = "p"
     order = [block, file if named else None, variable, file, ENDPOINT]
 
+    if block is not None:
+        environ["CRUSOE_ALLOW_ENDPOINT"] = block
+
     found = settings(environ, home, api_endpoint=block, profile="p" if named else None)
 
-    assert found.endpoint == next(endpoint for endpoint in order if endpoint)
+    assert found.endpoint.url == next(endpoint for endpoint in order if endpoint)
 
 
 def test_the_organization_comes_from_the_block_or_the_environment() -> None:
@@ -188,6 +192,87 @@ def test_empty_variables_count_as_unset(home: Path) -> None:
     assert settings(environ, home).access_key_id == "DEFAULT"
 
 
+# -- Whose credentials go where -------------------------------------------------------------------
+
+ELSEWHERE = "https://relay.example/v1"
+
+
+def test_a_block_does_not_send_the_environments_credentials_elsewhere() -> None:
+    """A signature covers neither host nor body: a stranger could create keys with it."""
+    (problem,) = problems(api_endpoint=ELSEWHERE)
+
+    assert (problem.summary, problem.attribute) == (
+        "Credentials of another endpoint",
+        "api_endpoint",
+    )
+    assert "CRUSOE_ALLOW_ENDPOINT=https://relay.example" in problem.detail
+    assert "CRUSOE_API_ENDPOINT" in problem.detail
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_nor_those_of_a_profile(home: Path, named: bool) -> None:
+    """Whoever names it: a module can know the name of a profile, too."""
+    write(home, profile("default", api_endpoint="https://own.example"))
+    block = {"profile": "default"} if named else {}
+
+    (problem,) = problems({}, home, api_endpoint=ELSEWHERE, **block)
+    (official,) = problems({}, home, api_endpoint=ENDPOINT, **block)
+
+    assert problem.summary == official.summary == "Credentials of another endpoint"
+    assert "add api_endpoint to that profile" in problem.detail
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://own.example", "HTTPS://OWN.EXAMPLE:443/v2", "https://own.example/"]
+)
+def test_credentials_go_to_the_endpoint_of_their_source(home: Path, endpoint: str) -> None:
+    """In every spelling, on every path."""
+    write(home, profile("p", api_endpoint="https://own.example/v1"))
+    environ = {"CRUSOE_API_ENDPOINT": "https://own.example/v1"}
+
+    assert settings({}, home, api_endpoint=endpoint, profile="p").access_key_id == "P"
+    assert settings(VARIABLES | environ, api_endpoint=endpoint).access_key_id == "ENVIRONMENT"
+    environ["CRUSOE_PROFILE"] = "p"
+    assert settings(environ, home, api_endpoint=endpoint).access_key_id == "P"
+
+
+@pytest.mark.parametrize("endpoint", [ENDPOINT, "https://api.crusoecloud.com/v1alpha5"])
+def test_without_an_endpoint_they_belong_to_crusoe(endpoint: str) -> None:
+    """By the names of the past, too."""
+    assert settings(api_endpoint=endpoint).endpoint.url == ENDPOINT
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:8080", "https://localhost/v1"])
+def test_this_machine_may_have_them(endpoint: str) -> None:
+    """A simulator, or a tunnel."""
+    assert settings(api_endpoint=endpoint).access_key_id == "ENVIRONMENT"
+
+
+def test_a_block_may_bring_its_own() -> None:
+    """They are the module's, not the operator's."""
+    assert settings(api_endpoint=ELSEWHERE, **PAIR).endpoint.url == ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    ("allowed", "fine"),
+    [
+        (ELSEWHERE, True),
+        ("https://a.example, HTTPS://Relay.Example:443", True),
+        ("https://relay.example.evil.example", False),
+        ("relay.example", False),
+        ("*", False),
+    ],
+)
+def test_the_operator_may_allow_an_endpoint(allowed: str, fine: bool) -> None:
+    """In the environment, which no module reaches."""
+    environ = VARIABLES | {"CRUSOE_ALLOW_ENDPOINT": allowed}
+
+    if fine:
+        assert settings(environ, api_endpoint=ELSEWHERE).access_key_id == "ENVIRONMENT"
+    else:
+        assert problems(environ, api_endpoint=ELSEWHERE)
+
+
 # -- Values ----------------------------------------------------------------------------------------
 
 
@@ -195,7 +280,7 @@ def test_empty_variables_count_as_unset(home: Path) -> None:
     "legacy", ["https://api.crusoecloud.com/v1alpha5", "https://api.crusoecloud.com/v1/"]
 )
 def test_endpoints_of_the_past_are_mapped(legacy: str) -> None:
-    assert settings(api_endpoint=legacy).endpoint == ENDPOINT
+    assert settings(api_endpoint=legacy, **PAIR).endpoint.url == ENDPOINT
 
 
 @pytest.mark.parametrize(
@@ -203,7 +288,7 @@ def test_endpoints_of_the_past_are_mapped(legacy: str) -> None:
     ["http://127.0.0.1:8080/v1", "http://localhost:1", "http://[::1]:1/v1", "https://any.example"],
 )
 def test_plain_http_is_for_this_machine_only(endpoint: str) -> None:
-    assert settings(api_endpoint=endpoint).endpoint == endpoint
+    assert settings(api_endpoint=endpoint, **PAIR).endpoint.url == endpoint
     assert block_problems(ProviderBlock(api_endpoint=endpoint)) == []
 
 
@@ -381,3 +466,64 @@ def test_any_file_gives_settings_or_problems(
     except ConfigurationError as error:
         found = error.problems
         assert found
+
+
+# -- What is to be said besides --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "warned"),
+    [(0o600, False), (0o400, False), (0o644, True), (0o640, True), (0o604, True)],
+)
+def test_a_file_with_a_secret_that_others_may_read_gets_a_warning(
+    home: Path, mode: int, warned: bool
+) -> None:
+    """As ssh gives one; whether or not its credentials are in use."""
+    write(home, profile("default"))
+    (home / ".crusoe" / "config").chmod(mode)
+
+    warnings = settle(ProviderBlock(), environ=VARIABLES, home=home).warnings
+
+    assert [w.summary for w in warnings] == (
+        ["Configuration file can be read by others"] if warned else []
+    )
+    assert all(f"chmod 600 {home}/.crusoe/config" in w.detail for w in warnings)
+
+
+def test_a_file_without_a_secret_may_be_read(home: Path) -> None:
+    write(home, '[default]\napi_endpoint = "https://own.example"\n')
+    (home / ".crusoe" / "config").chmod(0o644)
+
+    assert settle(ProviderBlock(), environ=VARIABLES, home=home).warnings == ()
+
+
+def test_every_secret_that_was_read_is_told_to_those_who_keep_logs_clean(home: Path) -> None:
+    """In use or not: a log has no business with any of them."""
+    write(home, profile("a", secret_key="QUFBQQ") + profile("b", secret_key="QkJCQg"))
+    environ = VARIABLES | {"HTTPS_PROXY": "http://me:pass@proxy", "CRUSOE_SECRET_KEY": "RU5W"}
+    block = ProviderBlock(access_key_id="BLOCK", secret_key="QkxPQ0s")
+
+    found = settle(block, environ=environ, home=home)
+
+    assert set(found.secrets) == {"QUFBQQ", "QkJCQg", "RU5W", "QkxPQ0s", "pass"}
+    assert all(secret not in repr(found) for secret in found.secrets)
+
+
+@pytest.mark.parametrize("value", ["a/b", "..", "a b", "a\x01b", "\u202e", "a" * 129, "a%2Fb"])
+def test_an_organization_is_checked_wherever_it_comes_from(value: str) -> None:
+    """It becomes part of a path."""
+    (variable,) = problems(VARIABLES | {"CRUSOE_ORGANIZATION_ID": value})
+    (block,) = problems(organization_id=value)
+
+    assert variable.summary == block.summary == "Invalid organization ID"
+    assert "CRUSOE_ORGANIZATION_ID" in variable.detail
+    assert (variable.attribute, block.attribute) == (None, "organization_id")
+    assert organization_id_problem(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab", "acme", "...", "a" * 128]
+)
+def test_an_organization_may_be_anything_that_fits_a_path(value: str) -> None:
+    """Its form is not promised."""
+    assert organization_id_problem(value) is None

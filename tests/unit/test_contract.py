@@ -13,6 +13,8 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
 from crusoe_provider.api.client import CrusoeClient
+from crusoe_provider.api.deletion import DeletionAnswer
+from crusoe_provider.api.endpoint import Endpoint
 from crusoe_provider.api.errors import ApiError
 from crusoe_provider.api.settings import Settings
 from support.contract import DOCUMENT, ContractCheck
@@ -110,7 +112,7 @@ def test_the_providers_client_and_the_simulator_keep_the_contract(crusoe: Crusoe
     """Every operation, and the errors that the rules lead to; `crusoe` holds both sides to it."""
     variables = crusoe.variables()
     settings = Settings(
-        endpoint=variables["CRUSOE_API_ENDPOINT"],
+        endpoint=Endpoint.parse(variables["CRUSOE_API_ENDPOINT"]),
         access_key_id=variables["CRUSOE_ACCESS_KEY_ID"],
         secret_key=variables["CRUSOE_SECRET_KEY"],
         credentials_source="the tests",
@@ -141,4 +143,8 @@ def test_the_providers_client_and_the_simulator_keep_the_contract(crusoe: Crusoe
     assert set(listed) == {plain.access_key_id, full.access_key_id}
     assert {key.user_id for key in listed.values()} == {identity.id}
     assert listed[full.access_key_id].alias == "ünï"
-    assert (too_many, elsewhere, deleted) == (400, 403, [True, False])
+    assert (too_many, elsewhere, deleted) == (
+        400,
+        403,
+        [DeletionAnswer.DELETED, DeletionAnswer.NOT_FOUND],
+    )

@@ -10,14 +10,16 @@ import pytest
 
 import docs
 from crusoe_provider import version
+from schema import elements
 
 REPOSITORY = Path(__file__).parents[2]
 PROVIDER = REPOSITORY / "provider" / "crusoe_provider"
-SCHEMA = json.loads((REPOSITORY / "schemas" / "provider-schema.json").read_text(encoding="utf-8"))
-REPORTING = {
-    *("Problem", "add_error", "add_warning", "add_api_error", "_add_error", "add_foreign"),
-    "RequestError",
-}
+SCHEMA = elements(
+    json.loads((REPOSITORY / "schemas" / "provider-schema.json").read_text(encoding="utf-8"))
+)
+REPORTING = {"Problem", "add_error", "add_warning", "RequestError", "Diagnosis", "failing"}
+# Tables of headlines, by the kind of error.
+HEADLINES = {"_HEADLINES", "_UNKNOWN"}
 # Functions have a line of text for their errors, which says all there is.
 IN_FUNCTIONS = {"Unknown function", "Wrong number of arguments", "Refused"}
 
@@ -25,7 +27,8 @@ IN_FUNCTIONS = {"Unknown function", "Wrong number of arguments", "Refused"}
 def attributes() -> Iterator[tuple[str, dict[str, object]]]:
     """Yield every attribute of the schema, with a name for messages."""
     blocks = [("provider", SCHEMA["provider"]["block"])]
-    for kind in ("resource_schemas", "data_source_schemas", "ephemeral_resource_schemas"):
+    kinds = ("resource", "data_source", "ephemeral_resource", "list_resource", "action")
+    for kind in (f"{name}_schemas" for name in kinds):
         blocks += [(f"{kind}.{name}", s["block"]) for name, s in SCHEMA[kind].items()]
     for name, block in blocks:
         nested = {n: b["block"] for n, b in block.get("block_types", {}).items()}
@@ -41,17 +44,41 @@ def markdown() -> list[Path]:
 
 def summaries() -> set[str]:
     """Return the first line of every message in the provider's code, as far as it is fixed."""
-    found = set()
-    for file in PROVIDER.rglob("*.py"):
-        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if not isinstance(call, ast.Call):
-                continue
-            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            if name not in REPORTING:
-                continue
-            texts = [a.value for a in call.args[:2] if isinstance(a, ast.Constant)]
-            found |= {text for text in texts[:1] if isinstance(text, str) and text[0].isupper()}
-    return found
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in PROVIDER.rglob("*.py")]
+    constants = {name: value for tree in trees for name, value in assignments(tree)}
+    found: set[str] = set()
+    for name in HEADLINES & constants.keys():
+        for value in getattr(constants[name], "values", ()):
+            found |= texts(value, constants)
+    for tree in trees:
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and call.args:
+                name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+                found |= texts(call.args[0], constants) if name in REPORTING else set()
+    return {text for text in found if text[:1].isupper()}
+
+
+def assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the constants of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+            yield node.target.id, node.value
+
+
+def texts(value: ast.expr, constants: dict[str, ast.expr]) -> set[str]:
+    """Return the texts that an expression may stand for; of a tuple, its first one."""
+    match value:
+        case ast.Constant(value=str() as text):
+            return {text}
+        case ast.Name() if value.id in constants:
+            return texts(constants[value.id], constants)
+        case ast.Starred():
+            return texts(value.value, constants)
+        case ast.Tuple(elts=[first, *_]):
+            return texts(first, constants)
+        case ast.IfExp():
+            return texts(value.body, constants) | texts(value.orelse, constants)
+    return set()
 
 
 def test_the_reference_is_the_one_that_is_generated() -> None:
@@ -59,7 +86,10 @@ def test_the_reference_is_the_one_that_is_generated() -> None:
     for path, text in docs.pages().items():
         assert (docs.DOCS / path).read_text(encoding="utf-8") == text, path
     generated = {docs.DOCS / path for path in docs.pages()}
-    folders = ("resources", "data-sources", "ephemeral-resources", "functions")
+    folders = (
+        *("resources", "data-sources", "ephemeral-resources", "functions"),
+        *("list-resources", "actions"),
+    )
     assert {file for folder in folders for file in (docs.DOCS / folder).rglob("*")} < generated
 
 
@@ -76,10 +106,11 @@ def test_every_attribute_says_what_people_need() -> None:
 
 def test_what_replaces_a_token_says_so() -> None:
     """In the description of each attribute whose change replaces it."""
-    block = SCHEMA["resource_schemas"]["crusoe_storage_token"]["block"]
-    for name, attribute in block["attributes"].items():
-        if attribute.get("optional"):
-            assert "replace" in attribute["description"], name
+    for kind in ("crusoe_storage_token", "crusoe_storage_rotating_token"):
+        block = SCHEMA["resource_schemas"][kind]["block"]
+        for name, attribute in block["attributes"].items():
+            if attribute.get("optional"):
+                assert re.search("replac", attribute["description"]), name
 
 
 def test_every_message_is_explained() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crusoe_provider.tokens.quota_count import KeyBudget
+from crusoe_provider.tokens.quota_count import QuotaCount
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Instance:
         return int(self.fate in {"replaced", "forced", "tainted", "new"})
 
 
-Event = Callable[[KeyBudget], None]
+Event = Callable[[QuotaCount], None]
 
 
 def calls_of(instance: Instance) -> list[Event]:
@@ -37,7 +37,7 @@ def calls_of(instance: Instance) -> list[Event]:
     key = instance.name
     kept: Event = lambda budget: budget.kept(key)  # noqa: E731 - events are values here
     freed: Event = lambda budget: budget.freed(key)  # noqa: E731
-    create: Event = KeyBudget.creation_planned
+    create: Event = QuotaCount.creation_planned
     return {
         "kept": [kept],
         "replaced": [freed, create],
@@ -64,8 +64,8 @@ def interleaved(data: st.DataObject, sequences: list[list[Event]]) -> list[Event
 fates = st.sampled_from(["kept", "replaced", "forced", "tainted", "removed", "new", "untouched"])
 
 
-def loaded_budget(limit: int, foreign: int, instances: Sequence[Instance]) -> KeyBudget:
-    budget = KeyBudget(limit)
+def loaded_budget(limit: int, foreign: int, instances: Sequence[Instance]) -> QuotaCount:
+    budget = QuotaCount(limit)
     ours = [instance.name for instance in instances if instance.exists]
     budget.listed([*ours, *(f"foreign-{n}" for n in range(foreign))])
     # An instance that -target leaves out is never loaded: its key looks like anybody's.
@@ -128,7 +128,7 @@ def test_deleted_keys_are_free_even_while_the_list_still_shows_them(
 ) -> None:
     """A list that lags behind a deletion keeps nobody waiting."""
     gone = data.draw(st.sets(st.sampled_from(sorted(keys)))) if keys else set()
-    budget = KeyBudget(2)
+    budget = QuotaCount(2)
     budget.listed(keys)
 
     for key in gone:
@@ -140,7 +140,7 @@ def test_deleted_keys_are_free_even_while_the_list_still_shows_them(
 
 def test_a_pending_key_leaves_the_verdict_open() -> None:
     """Two tainted tokens and two creations: it fits if both go, and that is not certain yet."""
-    budget = KeyBudget(2)
+    budget = QuotaCount(2)
     budget.listed(["a", "b"])
     budget.seen("a")
     budget.seen("b")
@@ -155,7 +155,7 @@ def test_a_pending_key_leaves_the_verdict_open() -> None:
 
 def test_a_plan_that_creates_nothing_always_fits() -> None:
     """Three keys where two are allowed (an administrator's doing) are no reason to fail."""
-    budget = KeyBudget(2)
+    budget = QuotaCount(2)
     budget.listed(["a", "b", "c"])
 
     assert budget.verdict().fits

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from crusoe_provider.api import errors, models
 from crusoe_provider.api.client import CrusoeClient
+from crusoe_provider.api.deletion import DeletionAnswer
 from support.api_fixtures import KEY, SECRET, FakeApi
 
 NEW_SECRET = "SK-shown-once"
@@ -36,7 +37,7 @@ OF_TYPE = {
     "organizations": lambda value: all(isinstance(o, models.Organization) for o in value),
     "identity": lambda value: isinstance(value, models.Identity),
     "create": lambda value: isinstance(value, models.NewStorageKey),
-    "delete": lambda value: isinstance(value, bool),
+    "delete": lambda value: isinstance(value, DeletionAnswer),
 }
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

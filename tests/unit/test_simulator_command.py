@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from crusoe_simulator.dialects import NAMES
 from crusoe_simulator.server import Simulator
 from crusoe_simulator.state import Cloud
 from support.signed_requests import send
@@ -77,26 +78,88 @@ def test_it_listens_on_loopback_only() -> None:
     ]
 
 
-def test_it_prints_exports_for_a_shell() -> None:
-    with running("--print-exports") as process:
-        assignments = [shlex.split(first_line(process)) for _ in range(3)]
+def exports(process: "subprocess.Popen[str]", number: int) -> dict[str, str]:
+    """Return what so many lines for a shell set."""
+    lines = [shlex.split(first_line(process)) for _ in range(number)]
+    assert [words[0] for words in lines] == ["export"] * number
+    return dict(words[1].split("=", 1) for words in lines)
 
-    assert [words[0] for words in assignments] == ["export"] * 3
-    exports = dict(words[1].split("=", 1) for words in assignments)
-    assert set(exports) == {
+
+def test_it_prints_exports_for_a_shell() -> None:
+    """With all that Terraform, an S3 client and the commands for keys need."""
+    with running("--print-exports", "--s3") as process:
+        values = exports(process, 6)
+
+    assert list(values) == [
         "CRUSOE_API_ENDPOINT",
         "CRUSOE_ACCESS_KEY_ID",
         "CRUSOE_SECRET_KEY",
-    }
-    assert exports["CRUSOE_API_ENDPOINT"].startswith("http://127.0.0.1:")
+        "CRUSOE_SIMULATOR_CONTROL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_REGION",
+    ]
+    urls = [value for name, value in values.items() if name.endswith(("ENDPOINT", "CONTROL", "S3"))]
+    assert [urlsplit(url).hostname for url in urls] == ["127.0.0.1"] * 3
+
+
+def test_without_s3_there_are_no_exports_for_it() -> None:
+    with running("--print-exports") as process:
+        values = exports(process, 4)
+
+        process.terminate()
+
+        assert first_line(process) == ""
+    assert "CRUSOE_SIMULATOR_CONTROL" in values
+
+
+@pytest.mark.parametrize("missing", ["cheroot", "werkzeug", "moto"])
+def test_without_the_extra_it_says_what_to_install(missing: str) -> None:
+    """In one line. What is missing may be needed for `--s3` only."""
+    program = (
+        f"import runpy, sys; sys.modules[{missing!r}] = None; "
+        "sys.argv[1:] = ['--s3']; runpy.run_module('crusoe_simulator', run_name='__main__')"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PROMPTLY,
+    )
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert "pip install 'terraform-provider-crusoe[simulator]'" in line
 
 
 def test_it_explains_itself() -> None:
-    """The options, and every path of the control interface."""
+    """The options, every dialect, and every path of the control interface."""
     shown = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
 
     assert "--list-scope" in shown
     assert "POST   /_simulator/clock" in shown
+    assert all(f"    {name} " in shown for name in NAMES)
+
+
+def test_it_speaks_dialects() -> None:
+    """Separated by commas, or each with an option of its own."""
+    options = ("--dialect", "items-null,create-201", "--dialect", "delete-202")
+    with running(*options) as process:
+        ready = json.loads(first_line(process))
+        with urllib.request.urlopen(f"{ready['control']}/dialects") as answer:  # noqa: S310 - loopback
+            names = json.load(answer)["names"]
+
+    assert names == ["items-null", "create-201", "delete-202"]
+
+
+def test_a_dialect_that_there_is_not_is_a_mistake() -> None:
+    ended = subprocess.run(
+        [*COMMAND, "--dialect", "klingon"], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("error: no such dialect: klingon\n")
 
 
 def test_a_second_run_goes_on_where_the_first_has_ended(tmp_path: Path) -> None:

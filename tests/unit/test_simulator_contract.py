@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import schemathesis
+import yaml
 from hypothesis import settings
 from requests.auth import AuthBase
 from schemathesis.checks import not_a_server_error
@@ -89,3 +90,29 @@ def test_it_answers_nobody_without_a_signature(case: Case, simulator: Simulator)
 
     case.validate_response(response, checks=[status_code_conformance, response_schema_conformance])
     assert response.status_code == 401
+
+
+def test_the_contract_says_how_well_it_is_known() -> None:
+    """For every operation and every component; what is below them may know better."""
+    document = yaml.safe_load(DOCUMENT.read_text())
+    operations = [
+        operation
+        for path in document["paths"].values()
+        for method, operation in path.items()
+        if method != "parameters"
+    ]
+    components = [thing for kind in document["components"].values() for thing in kind.values()]
+
+    assert all("x-evidence" in thing for thing in [*operations, *components])
+    assert set(marks(document)) == {"code", "docs", "inferred"}
+
+
+def marks(thing: Any) -> Iterator[str]:
+    """Return every mark in a part of the contract."""
+    if isinstance(thing, dict):
+        if "x-evidence" in thing:
+            yield thing["x-evidence"]
+        thing = list(thing.values())
+    if isinstance(thing, list):
+        for part in thing:
+            yield from marks(part)

@@ -112,6 +112,96 @@ def test_new_keys_can_be_missing_from_some_lists(crusoe: Crusoe) -> None:
     assert counts == [0, 0, 1]
 
 
+def counts(crusoe: Crusoe, lists: int) -> list[int]:
+    """Return how many keys each of so many lists has."""
+    return [
+        len(send(crusoe.simulator, crusoe.user, "GET", crusoe.keys_path).document["items"])
+        for _ in range(lists)
+    ]
+
+
+def test_a_list_can_forget_what_it_has_shown(crusoe: Crusoe) -> None:
+    """A key is missing at first, is there once, is missing again, and is there for good."""
+    crusoe.simulator.cloud.list_lag = 1
+    crusoe.simulator.cloud.list_flicker = 2
+    send(crusoe.simulator, crusoe.user, "POST", crusoe.keys_path, {})
+
+    assert counts(crusoe, 6) == [0, 1, 0, 0, 1, 1]
+
+
+def test_any_key_can_be_missing_from_lists(crusoe: Crusoe) -> None:
+    """For a while, or until all are to be shown."""
+    cloud = crusoe.simulator.cloud
+    key, other = cloud.add_key(crusoe.user), cloud.add_key(crusoe.user)
+
+    cloud.hide_key(key.key_uuid, lists=2)
+    for_a_while = counts(crusoe, 3)
+    cloud.hide_key(other.key_uuid, lists=-1)
+    for_ever = counts(crusoe, 3)
+    cloud.show_all_keys()
+
+    assert (for_a_while, for_ever, counts(crusoe, 1)) == ([1, 1, 2], [1, 1, 1], [2])
+
+
+# -- Late ------------------------------------------------------------------------------------------
+
+
+def test_a_request_can_be_answered_now_and_carried_out_later(crusoe: Crusoe) -> None:
+    """As behind a proxy that gives up before the server does; however the time has moved."""
+    fault = crusoe.simulator.faults.add(Fault("create", late=60.0, answer=Answer(504, "{}")))
+
+    status = send(crusoe.simulator, crusoe.user, "POST", crusoe.keys_path, {"alias": "a"}).status
+    before = crusoe.aliases()
+    crusoe.simulator.cloud.clock.advance(timedelta(hours=1))
+    fault.release()
+    fault.wait_happened()
+
+    assert (status, before, crusoe.aliases()) == (504, [], ["a"])
+
+
+def test_a_request_can_be_carried_out_long_after_its_connection_is_gone(crusoe: Crusoe) -> None:
+    """By itself, after so many seconds."""
+    fault = crusoe.simulator.faults.add(Fault("create", late=0.01, cut="before"))
+
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        send(crusoe.simulator, crusoe.user, "POST", crusoe.keys_path, {})
+    fault.wait_happened()
+
+    assert len(crusoe.simulator.cloud.keys()) == 1
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_what_is_late_is_done_before_the_end(crusoe: Crusoe, signed: bool) -> None:
+    """Unless nobody has signed it."""
+    crusoe.simulator.faults.add(Fault("create", late=60.0, answer=Answer(504, "{}")))
+    # Not held against the contract: it is not signed.
+    user = crusoe.user if signed else None
+    send(crusoe.simulator, user, "POST", crusoe.keys_path, {})
+
+    crusoe.simulator.api.faults.clear()
+    crusoe.simulator.api.settle()
+
+    assert len(crusoe.simulator.cloud.keys()) == int(signed)
+
+
+def test_what_is_late_can_be_refused(crusoe: Crusoe) -> None:
+    """As it would have been in time."""
+    fault = crusoe.simulator.faults.add(Fault("create", late=60.0, answer=Answer(504, "{}")))
+    send(crusoe.simulator, crusoe.user, "POST", crusoe.keys_path, {})
+    for _ in range(2):
+        crusoe.simulator.cloud.add_key(crusoe.user)
+
+    fault.release()
+    fault.wait_happened()
+
+    assert len(crusoe.simulator.cloud.keys()) == 2
+
+
+def test_waiting_for_what_never_happens_ends() -> None:
+    with pytest.raises(TimeoutError):
+        Fault("create").wait_happened(timeout=0.0)
+
+
 # -- Control ---------------------------------------------------------------------------------------
 
 
@@ -155,11 +245,17 @@ def test_the_control_interface_holds_and_releases(crusoe: Crusoe) -> None:
         ("POST", "/faults", {"operation": "update"}),
         ("POST", "/faults", {"cut": "befor"}),
         ("POST", "/faults", {"hold": "within"}),
+        ("POST", "/faults", {"late": 1}),
+        ("POST", "/faults", {"late": 1, "answer": {"status": 504}, "carried_out": True}),
+        ("POST", "/faults", {"late": 1, "answer": {"status": 504}, "hold": "after"}),
         ("POST", "/faults", {"arrived": True}),
         ("POST", "/faults", {"answer": {"code": 500}}),
         ("POST", "/faults", []),
         ("POST", "/keys", {"user": "nobody@x"}),
         ("PATCH", "/keys/none", {"status": "disabled"}),
+        ("POST", "/keys/none/hide", {"lists": 1}),
+        ("PUT", "/dialects", {"names": ["klingon"]}),
+        ("POST", "/list-flicker", {}),
         ("POST", "/clock", {"advance_seconds": 1e30}),
         ("POST", "/list-lag", {}),
     ],
@@ -170,13 +266,31 @@ def test_the_control_interface_says_no_to_a_mistake(
     """A misspelt fault that is taken, and never strikes, would make a test prove nothing."""
     url = urlsplit(crusoe.simulator.control)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=10)
-    connection.request(method, url.path + path, json.dumps(body))
+    headers = {"Content-Type": "application/json"}
+    connection.request(method, url.path + path, json.dumps(body), headers)
     response = connection.getresponse()
     document = json.loads(response.read())
     connection.close()
 
     assert (response.status, list(document)) == (400, ["error"])
     assert list(crusoe.simulator.faults) == []
+
+
+def test_the_control_interface_makes_requests_late_and_lists_forgetful(crusoe: Crusoe) -> None:
+    simulator, late = crusoe.simulator, {"late": 60, "answer": {"status": 504, "body": "{}"}}
+    fault = control(simulator, "POST", "/faults", {"operation": "create"} | late)["id"]
+    control(simulator, "POST", "/list-flicker", {"lists": 1})
+    send(simulator, crusoe.user, "POST", crusoe.keys_path, {})
+    control(simulator, "POST", f"/faults/{fault}/release")
+    happened = control(simulator, "GET", f"/faults/{fault}/happened")
+    (key,) = simulator.cloud.keys()
+
+    flicker = counts(crusoe, 3)
+    control(simulator, "POST", f"/keys/{key.key_uuid}/hide", {"lists": 1})
+
+    assert happened == {"happened": True}
+    assert flicker == [1, 0, 1]
+    assert counts(crusoe, 2) == [0, 1]
 
 
 # -- Time, and the end -----------------------------------------------------------------------------

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from crusoe_provider.api.client import CrusoeClient
-from crusoe_provider.api.errors import CrusoeError, OrganizationNotDetermined
-from crusoe_provider.api.models import Identity, NewStorageKey, StorageKey
+from crusoe_provider.api.deletion import Deletion, DeletionAnswer
+from crusoe_provider.api.errors import CrusoeError, NotDeleted, OrganizationNotDetermined
+from crusoe_provider.api.models import Identity, KeyList, NewStorageKey
+from crusoe_provider.api.text import printable
 
 Value = TypeVar("Value")
 
 # Other people create and delete keys too, and an apply can take hours.
 _LONGEST_AGE_SECONDS: Final = 30.0
+# A list that still shows a key whose deletion was accepted is asked again after these.
+_DELETION_PAUSES_SECONDS: Final = (0.5, 1.0, 2.0)
 
 
 class _Shared(Generic[Value]):
@@ -61,7 +65,7 @@ class Account:
         self._identity: _Shared[Identity] = _Shared()
         self._identity_expected = False
         self._lock = threading.Lock()
-        self._lists: dict[str, _Shared[tuple[StorageKey, ...]]] = {}
+        self._lists: dict[str, _Shared[KeyList]] = {}
         self._written: dict[str, float] = {}
 
     def organization_id(self) -> str:
@@ -97,9 +101,7 @@ class Account:
         with contextlib.suppress(CrusoeError):
             self.identity()
 
-    def keys(
-        self, organization_id: str, *, fresh: bool = False, finish: bool = False
-    ) -> tuple[StorageKey, ...]:
+    def keys(self, organization_id: str, *, fresh: bool = False, finish: bool = False) -> KeyList:
         """Return the keys of an organization that the caller is shown.
 
         One list serves every reader until this process writes, or for half a minute.
@@ -118,7 +120,7 @@ class Account:
             written = self._written.get(organization_id, 0.0)
         since = now if fresh else max(written, now - _LONGEST_AGE_SECONDS)
         return shared.get(
-            lambda: tuple(self._client.list_keys(organization_id, finish=finish)),
+            lambda: self._client.list_keys(organization_id, finish=finish),
             self._monotonic,
             since,
         )
@@ -132,12 +134,45 @@ class Account:
         finally:
             self._wrote(organization_id)
 
-    def delete_key(self, organization_id: str, access_key_id: str, *, finish: bool = False) -> bool:
-        """Delete a key; see `CrusoeClient.delete_key`. The next list is read afresh."""
+    def delete_key(
+        self, organization_id: str, access_key_id: str, *, finish: bool = False
+    ) -> Deletion:
+        """Delete a key; see `CrusoeClient.delete_key`. The next list is read afresh.
+
+        204 is believed. After any other 2xx, and after Crusoe's own 404, the list has to agree. It
+        is no more than asked not to contradict: the answer to the deletion is evidence by itself,
+        so that a list which proves nothing by itself (see `KeyList`) is enough.
+
+        Raises:
+            NotDeleted: The list still shows the key, or cannot be read.
+            CrusoeError: The request failed.
+        """
         try:
-            return self._client.delete_key(organization_id, access_key_id, finish=finish)
+            answer = self._client.delete_key(organization_id, access_key_id, finish=finish)
         finally:
             self._wrote(organization_id)
+        if answer is not DeletionAnswer.DELETED:
+            self._confirm_gone(organization_id, access_key_id)
+        gone = answer is DeletionAnswer.NOT_FOUND
+        return Deletion.ALREADY_GONE if gone else Deletion.DELETED
+
+    def _confirm_gone(self, organization_id: str, access_key_id: str) -> None:
+        for pause in (*_DELETION_PAUSES_SECONDS, None):
+            try:
+                keys = self.keys(organization_id, fresh=True, finish=True)
+            except CrusoeError as error:
+                raise NotDeleted(
+                    f"The answer to the deletion of {printable(access_key_id)} does not prove that "
+                    f"it is gone, and the list of keys could not be read: {error}"
+                ) from error
+            if all(key.access_key_id != access_key_id for key in keys):
+                return
+            if pause is None or self._client.pause(pause):
+                break
+        raise NotDeleted(
+            f"The deletion of {printable(access_key_id)} was answered as if it were gone, and the "
+            "list of keys still shows it."
+        )
 
     def _wrote(self, organization_id: str) -> None:
         with self._lock:
@@ -149,5 +184,7 @@ class Account:
             return organizations[0].id
         if not organizations:
             raise OrganizationNotDetermined("The user belongs to no active organization.")
-        listed = "".join(f"\n  - {o.id} ({o.name})" for o in organizations)
+        listed = "".join(
+            f"\n  - {o.id}" + (f" ({o.name})" if o.name else "") for o in organizations
+        )
         raise OrganizationNotDetermined(f"The user belongs to several organizations:{listed}")

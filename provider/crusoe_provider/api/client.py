@@ -1,66 +1,29 @@
-"""The client of the Crusoe API: one method per operation, one signature per attempt."""
+"""The client of the Crusoe API: one method per operation."""
 
-import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Final, TypeVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from crusoe_provider.api import models, responses
-from crusoe_provider.api.endpoint import is_loopback
-from crusoe_provider.api.errors import ApiError, ConnectionFailed, Interrupted, RequestError
-from crusoe_provider.api.retry import RetryPolicy, retry_after_seconds
+from crusoe_provider.api import documents, errors, models, responses
+from crusoe_provider.api.deletion import DeletionAnswer
+from crusoe_provider.api.retry import RetryPolicy
+from crusoe_provider.api.rfc3339 import canonical
+from crusoe_provider.api.sending import LONGEST_LIST, Sender
 from crusoe_provider.api.settings import Settings
-from crusoe_provider.api.signing import Signer, canonical_query, decode_secret, format_timestamp
-from crusoe_provider.version import __version__
-
-logger = logging.getLogger(__name__)
-
-Model = TypeVar("Model")
-
-_USER_AGENT: Final = f"terraform-provider-crusoe/{__version__}"
-_JSON: Final = "application/json"
-# A connection that cannot be made soon will not be made at all.
-_CONNECT_SECONDS: Final = 10.0
-
-
-class CrusoeAuth(httpx.Auth):
-    """Signs every attempt afresh, and sends exactly the query that it signs.
-
-    Args:
-        signer: The key.
-        now: The clock.
-    """
-
-    def __init__(self, signer: Signer, now: Callable[[], datetime]) -> None:
-        self._signer = signer
-        self._now = now
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the headers; see `signing`."""
-        path, mark, query = request.url.raw_path.partition(b"?")
-        target = path + mark + canonical_query(query).encode()
-        request.url = request.url.copy_with(raw_path=target)
-        timestamp = format_timestamp(self._now())
-        request.headers["X-Crusoe-Timestamp"] = timestamp
-        request.headers["Authorization"] = self._signer.authorization(
-            request.method, target, timestamp
-        )
-        yield request
 
 
 class CrusoeClient:
     """Talks to the API as one user. Safe to use from several threads.
 
-    Every method raises a `RequestError` when the request fails, and `Interrupted` when the stop
-    signal is set before it is sent or while a retry is waited for.
+    Every method raises a `RequestError` when the request fails, `Interrupted` when the stop signal
+    is set before it is sent, while a retry is waited for, or while a GET is under way; and nothing
+    else.
 
     Args:
         settings: Endpoint, credentials, limits.
@@ -81,23 +44,26 @@ class CrusoeClient:
         random: Callable[[], float] = random.random,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._settings = settings
-        self._stop = stop
-        self._now = now
-        self._monotonic = monotonic
-        self._retries = RetryPolicy(settings.max_retries, random)
-        self._transport = transport
-        self._opening = threading.Lock()
+        self._sender = Sender(
+            settings,
+            stop=stop,
+            now=now,
+            monotonic=monotonic,
+            retries=RetryPolicy(settings.max_retries, random),
+            transport=transport,
+        )
 
     def organizations(self) -> list[models.Organization]:
         """Return the organizations of the caller."""
-        return self._read("/organizations/entities", models.OrganizationList).items
+        answer = self._sender.send("GET", "/organizations/entities")
+        return responses.decode(answer, documents.organizations)
 
     def identity(self) -> models.Identity:
         """Return who the caller is."""
-        return self._read("/users/identities", models.User).identity
+        answer = self._sender.send("GET", "/users/identities")
+        return responses.decode(answer, documents.identity)
 
-    def list_keys(self, organization_id: str, *, finish: bool = False) -> list[models.StorageKey]:
+    def list_keys(self, organization_id: str, *, finish: bool = False) -> models.KeyList:
         """Return all keys that the server shows of an organization, in no particular order.
 
         Args:
@@ -106,10 +72,8 @@ class CrusoeClient:
                 brought to its end by it.
         """
         path = _keys_path(organization_id)
-        answer = self._read(path, models.StorageKeyList, finish=finish)
-        if answer.next_page_token:
-            raise responses.unexpected("GET", path, "it is one page of several (next_page_token)")
-        return answer.items
+        answer = self._sender.send("GET", path, finish=finish, longest=LONGEST_LIST)
+        return responses.decode(answer, documents.key_list)
 
     def create_key(
         self, organization_id: str, *, alias: str | None, expire_at: str | None
@@ -124,132 +88,60 @@ class CrusoeClient:
         Returns:
             The key with its secret.
         """
-        fields = {"alias": alias, "expire_at": expire_at}
+        fields = {"alias": alias, "expire_at": canonical(expire_at) if expire_at else None}
         body = {name: value for name, value in fields.items() if value}
         path = _keys_path(organization_id)
-        response = self._send("POST", path, body=msgspec.json.encode(body))
-        return responses.decode("POST", path, response, models.NewStorageKey)
+        try:
+            content = msgspec.json.encode(body)
+        except UnicodeEncodeError:
+            raise errors.NotSent(
+                f"POST {path} was not sent: the alias is no Unicode text.", method="POST"
+            ) from None
+        answer = self._sender.send("POST", path, body=content)
+        return responses.decode_creation(answer)
 
-    def delete_key(self, organization_id: str, access_key_id: str, *, finish: bool = False) -> bool:
-        """Delete a key, which revokes access at once.
+    def delete_key(
+        self, organization_id: str, access_key_id: str, *, finish: bool = False
+    ) -> DeletionAnswer:
+        """Ask to delete a key, which revokes access at once.
+
+        `Account.delete_key` asks the list where the answer is no proof.
 
         Args:
             organization_id: The organization.
             access_key_id: The key.
             finish: Send the request, once, even after a stop.
 
-        Returns:
-            Whether it was there; `False` when there was no such key before the first attempt.
+        Raises:
+            UnexpectedAnswer: A redirect, or a 404 that is not Crusoe's: a proxy has no say in what
+                there is.
         """
         path = f"{_keys_path(organization_id)}/{_segment(access_key_id)}"
-        failures: list[RequestError] = []
+        failures: list[errors.RequestError] = []
         try:
-            response = self._send("DELETE", path, finish=finish, failures=failures)
-        except ApiError as error:
-            if error.status != httpx.codes.NOT_FOUND:
-                raise
+            answer = self._sender.send("DELETE", path, finish=finish, failures=failures)
+        except errors.NotFound as error:
+            if not error.documented:
+                raise responses.unexpected(
+                    "DELETE", path, f"the 404 is no error of Crusoe's ({error})"
+                ) from error
             # An earlier attempt of ours, whose answer was lost, may have deleted it.
-            return any(failure.may_have_happened for failure in failures)
-        responses.check_deleted(path, response)
-        return True
+            lost = any(failure.may_have_happened for failure in failures)
+            return DeletionAnswer.ACCEPTED if lost else DeletionAnswer.NOT_FOUND
+        if not answer.is_success:
+            raise responses.unusable(
+                answer, f"it is {answer.description} with status {answer.status}"
+            )
+        deleted = answer.status == httpx.codes.NO_CONTENT
+        return DeletionAnswer.DELETED if deleted else DeletionAnswer.ACCEPTED
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, and return whether the stop has come meanwhile."""
+        return self._sender.pause(seconds)
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
-
-    def _read(self, path: str, model: type[Model], *, finish: bool = False) -> Model:
-        response = self._send("GET", path, finish=finish)
-        return responses.decode("GET", path, response, model)
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        finish: bool = False,
-        failures: list[RequestError] | None = None,
-    ) -> httpx.Response:
-        """Return a successful response, after retries where the method allows them."""
-        started = self._monotonic()
-        attempt = 0
-        while True:
-            if self._stop.is_set() and not (finish and attempt == 0):
-                raise Interrupted("Terraform asked to stop before the request was sent.")
-            attempt += 1
-            failure, status, retry_after = self._attempt(method, path, body, attempt)
-            if isinstance(failure, httpx.Response):
-                return failure
-            delay = self._retries.delay(
-                method=method,
-                attempt=attempt,
-                elapsed=self._monotonic() - started,
-                status=status,
-                retry_after=retry_after,
-            )
-            if delay is None:
-                raise failure
-            if failures is not None:
-                failures.append(failure)
-            if self._stop.wait(delay):
-                raise Interrupted(f"Terraform asked to stop between two attempts. {failure}")
-
-    def _attempt(
-        self, method: str, path: str, body: bytes | None, attempt: int
-    ) -> tuple[httpx.Response | ApiError | ConnectionFailed, int | None, float]:
-        """Return a response or what went wrong, the status, and the Retry-After in seconds."""
-        began = self._monotonic()
-        headers = {"Content-Type": _JSON} if body is not None else {}
-        status: int | None = None
-        try:
-            response = self._http.request(
-                method, self._settings.endpoint + path, content=body, headers=headers
-            )
-            status = response.status_code
-        except httpx.HTTPError as error:
-            return responses.connection_failed(method, path, error), None, 0.0
-        finally:
-            logger.debug(
-                "Sent a request",
-                extra={
-                    "method": method,
-                    "path": path,
-                    "status": status,
-                    "duration_ms": round((self._monotonic() - began) * 1000, 1),
-                    "attempt": attempt,
-                },
-            )
-        failure = responses.failure(method, path, response, now=self._now())
-        if failure is None:
-            return response, status, 0.0
-        wait = retry_after_seconds(response.headers.get("Retry-After"), self._now())
-        return failure, status, wait
-
-    @property
-    def _http(self) -> httpx.Client:
-        with self._opening:  # a cached property alone may be computed twice
-            return self._http_once
-
-    @cached_property
-    def _http_once(self) -> httpx.Client:
-        seconds = self._settings.request_timeout.total_seconds()
-        return httpx.Client(
-            auth=CrusoeAuth(
-                Signer(self._settings.access_key_id, decode_secret(self._settings.secret_key)),
-                self._now,
-            ),
-            headers={"User-Agent": _USER_AGENT, "Accept": _JSON},
-            timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
-            # The signature covers one path on one host.
-            follow_redirects=False,
-            transport=self._transport,
-            # As many connections as Terraform's -parallelism may ask for.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
-            # Authorities that no plain connection asks take a while to load.
-            verify=self._settings.endpoint.startswith("https:"),
-            # What the environment says of proxies is not meant for this machine itself.
-            trust_env=not is_loopback(self._settings.endpoint),
-        )
+        self._sender.close()
 
 
 def _keys_path(organization_id: str) -> str:
@@ -258,6 +150,6 @@ def _keys_path(organization_id: str) -> str:
 
 def _segment(text: str) -> str:
     """Return `text` as one segment of a path, which it can neither leave nor end."""
-    escaped = quote(text, safe="")
+    escaped = quote(text, safe="", errors="replace")
     # "." and ".." need no escape by the letter, and would be resolved before the path is signed.
     return escaped.replace(".", "%2E") if escaped in {".", ".."} else escaped

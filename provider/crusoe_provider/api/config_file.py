@@ -4,13 +4,16 @@ TOML: a table per profile, and a top-level `profile` that picks one. No message 
 file: its values are secrets, and in a file that cannot be parsed anything may be a value.
 """
 
+import os
 import re
-from dataclasses import dataclass, field
+import stat
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 KNOWN_KEYS: Final = ("access_key_id", "secret_key", "api_endpoint")
 
+_READABLE_BY_OTHERS: Final = stat.S_IRGRP | stat.S_IROTH
 _POSITION: Final = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")
 
 
@@ -27,12 +30,20 @@ class ConfigFile:
         exists: Whether there is such a file.
         chosen: The profile that it picks itself, if any.
         profiles: The known settings of each profile.
+        exposed: Whether it holds a secret that other users of this machine may read.
     """
 
     path: Path | None
     exists: bool = False
     chosen: str | None = None
     profiles: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
+    exposed: bool = False
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets of all profiles."""
+        found = (profile.get("secret_key") for profile in self.profiles.values())
+        return tuple(secret for secret in found if secret)
 
 
 def read_config_file(home: Path | None) -> ConfigFile:
@@ -45,12 +56,15 @@ def read_config_file(home: Path | None) -> ConfigFile:
         return ConfigFile(None)
     path = home / ".crusoe" / "config"
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read()
+            mode = os.fstat(file.fileno()).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return ConfigFile(path)
     except OSError as error:
         raise BrokenConfigFileError(f"{path} cannot be read: {error.strerror}.") from None
-    return _parse(path, content)
+    parsed = _parse(path, content)
+    return replace(parsed, exposed=bool(parsed.secrets and mode & _READABLE_BY_OTHERS))
 
 
 def _parse(path: Path, content: bytes) -> ConfigFile:

@@ -1,111 +1,192 @@
-"""What an HTTP response, or its absence, means: one place where foreign errors are translated."""
+"""What an HTTP answer, or its absence, means: one place where foreign errors are translated."""
 
-import re
+import contextlib
 import ssl
-import unicodedata
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, TypeVar
 
+import httpcore
 import httpx
 import msgspec
 
-from crusoe_provider.api import errors, models
+from crusoe_provider.api import documents, errors
+from crusoe_provider.api.answer import Answer
+from crusoe_provider.api.models import NewStorageKey
+from crusoe_provider.api.proxies import UnusableVariableError
+from crusoe_provider.api.signing import SigningError
+from crusoe_provider.api.text import printable
 
-Model = TypeVar("Model")
+Document = TypeVar("Document")
 
 _JSON: Final = "application/json"
-_LONGEST_MESSAGE: Final = 500
 _NOTEWORTHY_SKEW: Final = timedelta(minutes=2)
 _SERVER_ERRORS: Final = 500
+_LONGEST_CAUSE: Final = 200
 _CLASSES: Final = {
     401: errors.AuthenticationFailed,
     403: errors.PermissionDenied,
     404: errors.NotFound,
     429: errors.RateLimited,
 }
+_NO_ANSWER: Final = (
+    *(httpx.HTTPError, httpcore.NetworkError, httpcore.TimeoutException),
+    *(httpcore.ProtocolError, httpcore.ProxyError),
+)
+_NEVER_SENT: Final = (
+    *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError),
+    *(httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.ProxyError),
+)
 
 
-def decode(method: str, path: str, response: httpx.Response, model: type[Model]) -> Model:
-    """Return the body of a successful response as a `model`.
+@contextlib.contextmanager
+def translated(method: str, path: str, *, authorities: str = "") -> Iterator[None]:
+    """Let nothing but errors of ours out: whatever else an answer provokes becomes one of them.
+
+    What is not known to have come before the request was sent counts as "may have happened".
+
+    Args:
+        method: The method of the request.
+        path: Its path.
+        authorities: Which variables name the authorities that vouch for certificates, if any do.
+    """
+    try:
+        yield
+    except errors.CrusoeError:
+        raise
+    except _NO_ANSWER as error:
+        raise _connection_failed(method, path, error, authorities) from error
+    except (UnusableVariableError, SigningError) as error:
+        raise errors.NotSent(f"{method} {path} was not sent: {error}", method=method) from error
+    except Exception as error:
+        # Its text may quote anything, a secret too.
+        raise unexpected(
+            method, path, f"understanding it failed ({type(error).__name__})"
+        ) from error
+
+
+def decode(answer: Answer, read: Callable[[bytes], Document]) -> Document:
+    """Return what a successful answer to a GET says.
 
     Raises:
-        UnexpectedAnswer: It is of another type, no JSON, or not what the model says. Never is
+        UnexpectedAnswer: It is of another type, no JSON, or not what `read` wants. Never is
             something half understood taken for an answer.
     """
-    if response.status_code != httpx.codes.OK or _media_type(response) != _JSON:
-        raise unexpected(method, path, f"it is {_describe(response)} instead of JSON")
-    try:
-        return models.decode(response.content, model)
-    except msgspec.ValidationError as error:
-        # msgspec names the field and the types, never a value that was of the right type.
-        raise unexpected(method, path, f"its content is not as documented: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise unexpected(method, path, "its JSON is broken or cut off") from None
+    if answer.status != httpx.codes.OK or answer.media_type != _JSON:
+        got = f"{answer.description} with status {answer.status}"
+        raise unusable(answer, f"it is {got} instead of JSON with status 200")
+    return _read(answer, read)
 
 
-def check_deleted(path: str, response: httpx.Response) -> None:
-    """Accept the answer to a deletion: 204 without a body.
+def decode_creation(answer: Answer) -> NewStorageKey:
+    """Return the key that was created.
+
+    Any 2xx whose body holds one will do, whatever its status and type, and even if the connection
+    broke after it: the secret cannot be had again.
 
     Raises:
-        UnexpectedAnswer: It is another one, from a proxy for example, that proves nothing.
+        UnexpectedAnswer: There is no key in it.
+        ConnectionFailed: There is none, because the answer broke off.
     """
-    if response.status_code != httpx.codes.NO_CONTENT:
-        raise unexpected("DELETE", path, f"it is {_describe(response)} instead of status 204")
+    if not answer.is_success:
+        raise unusable(answer, f"it is {answer.description} with status {answer.status}")
+    try:
+        return _read(answer, documents.new_key)
+    except errors.UnexpectedAnswer:
+        if answer.fault is not None:
+            raise answer.fault from None
+        raise
+
+
+def _read(answer: Answer, read: Callable[[bytes], Document]) -> Document:
+    try:
+        return read(answer.content)
+    except documents.NotAsDocumentedError as error:
+        raise unusable(answer, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise unusable(answer, "its JSON is broken or cut off") from None
+    except RecursionError:
+        raise unusable(answer, "its JSON is nested too deeply") from None
+
+
+def unusable(answer: Answer, problem: str) -> errors.UnexpectedAnswer:
+    """Return the error for an answer that is none of Crusoe's, with what to report."""
+    report = answer.report
+    return errors.UnexpectedAnswer(
+        f"The answer to {answer.method} {answer.path} cannot be used: {problem}. "
+        f"If you report this, quote: {report}.",
+        method=answer.method,
+        report=report,
+    )
 
 
 def unexpected(method: str, path: str, problem: str) -> errors.UnexpectedAnswer:
-    """Return the error for an answer that is none of Crusoe's."""
-    return errors.UnexpectedAnswer(f"The answer to {method} {path} cannot be used: {problem}.")
+    """Return the error for an answer that was not even read."""
+    return errors.UnexpectedAnswer(
+        f"The answer to {method} {path} cannot be used: {problem}.", method=method
+    )
 
 
-def failure(
-    method: str, path: str, response: httpx.Response, *, now: datetime
-) -> errors.ApiError | None:
-    """Return the error that a response stands for, or `None` if it is a success or a redirect.
+def failure(answer: Answer, *, now: datetime) -> errors.ApiError | None:
+    """Return the error that an answer stands for, or `None` if it is a success or a redirect.
 
     Redirects are told apart by whoever decodes the answer: no operation has one.
     """
-    status = response.status_code
+    status, method = answer.status, answer.method
     if status < httpx.codes.BAD_REQUEST:
         return None
-    text = f"{method} {path} was answered with HTTP {status}: {_reason(response)}"
-    if status >= _SERVER_ERRORS:
-        return errors.ServerError(text, status=status, may_have_happened=True)
+    body = documents.error_body(answer.content)
+    text = f"{method} {answer.path} was answered with HTTP {status}: {_reason(answer, body)}"
     if status == httpx.codes.UNAUTHORIZED:
-        text += _clock_skew(response, now)
-    return _CLASSES.get(status, errors.ApiError)(text, status=status)
-
-
-def connection_failed(method: str, path: str, error: httpx.HTTPError) -> errors.ConnectionFailed:
-    """Return the error for a request that got no answer, with its cause in plain words."""
-    never_sent = isinstance(
-        error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError
+        text += _clock_skew(answer, now)
+    server_error = status >= _SERVER_ERRORS
+    kind = errors.ServerError if server_error else _CLASSES.get(status, errors.ApiError)
+    return kind(
+        text,
+        method=method,
+        status=status,
+        documented=body.code is not None and body.message is not None,
+        may_have_happened=server_error,
     )
-    result = errors.ConnectionFailed(
-        f"{method} {path} got no answer: {_cause(error)}.", may_have_happened=not never_sent
+
+
+def _connection_failed(
+    method: str, path: str, error: Exception, authorities: str
+) -> errors.ConnectionFailed:
+    return errors.ConnectionFailed(
+        f"{method} {path} got no answer: {_cause(error, authorities)}.",
+        method=method,
+        may_have_happened=not isinstance(error, _NEVER_SENT),
     )
-    result.__cause__ = error
-    return result
 
 
-def _cause(error: httpx.HTTPError) -> str:
+def _cause(error: Exception, authorities: str) -> str:
+    """Return why there is no answer. Only what never holds a header is quoted."""
     match error:
-        case httpx.ConnectTimeout() | httpx.PoolTimeout():
+        case (
+            httpx.ConnectTimeout()
+            | httpx.PoolTimeout()
+            | httpcore.ConnectTimeout()
+            | httpcore.PoolTimeout()
+        ):
             cause = "no connection could be made in time"
-        case httpx.TimeoutException():
+        case httpx.TimeoutException() | httpcore.TimeoutException():
             cause = "it took longer than the request timeout"
-        case httpx.ConnectError() if _has_cause(error, ssl.SSLError):
-            cause = f"TLS failed ({error})"
-        case httpx.ConnectError():
-            cause = f"the connection could not be made ({error})"
-        case httpx.ProxyError():
+        case httpx.ConnectError() | httpcore.ConnectError() if _has_cause(error, ssl.SSLError):
+            trusted = f"; authorities are those of {authorities}" if authorities else ""
+            cause = f"TLS failed ({_quoted(error)}{trusted})"
+        case httpx.ConnectError() | httpcore.ConnectError():
+            cause = f"the connection could not be made ({_quoted(error)})"
+        case httpx.ProxyError() | httpcore.ProxyError():
             cause = "the proxy refused the connection"
-        case httpx.DecodingError():
-            cause = "its content could not be decompressed"
         case _:
             cause = f"the connection was cut ({type(error).__name__})"
     return cause
+
+
+def _quoted(error: Exception) -> str:
+    return printable(str(error), _LONGEST_CAUSE)
 
 
 def _has_cause(error: BaseException, kind: type[BaseException]) -> bool:
@@ -113,40 +194,22 @@ def _has_cause(error: BaseException, kind: type[BaseException]) -> bool:
     return isinstance(error, kind) or (cause is not None and _has_cause(cause, kind))
 
 
-def _reason(response: httpx.Response) -> str:
-    try:
-        body = models.decode(response.content, models.ErrorBody)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        body = models.ErrorBody()
+def _reason(answer: Answer, body: documents.ErrorBody) -> str:
     # Anything but the documented message may be a proxy's page that echoes the request.
     if not body.message:
-        return f"{_describe(response)}, and no message of Crusoe's."
+        return f"{answer.description}, and no message of Crusoe's."
     text = body.message
     if text.count(" desc = ") == 1:  # an error of a service behind the API, passed on
         text = text.partition(" desc = ")[2]
-    error_id = f" (error ID {_printable(body.error_id)})" if body.error_id else ""
-    return f"{_printable(text).rstrip('.')}{error_id}."
+    error_id = f" (error ID {body.error_id})" if body.error_id else ""
+    return f"{text.rstrip('.')}{error_id}."
 
 
-def _describe(response: httpx.Response) -> str:
-    if response.is_redirect:
-        return "a redirect"
-    if not response.content:
-        return f"an empty answer with status {response.status_code}"
-    kind = _printable(_media_type(response) or "unknown type")
-    return f"{kind} with status {response.status_code}"
-
-
-def _media_type(response: httpx.Response) -> str:
-    media_type: str = response.headers.get("Content-Type", "")
-    return media_type.partition(";")[0].strip().lower()
-
-
-def _clock_skew(response: httpx.Response, now: datetime) -> str:
+def _clock_skew(answer: Answer, now: datetime) -> str:
     try:
-        server = parsedate_to_datetime(response.headers.get("Date", ""))
-        skew = now - server
-    except (TypeError, ValueError):
+        server = parsedate_to_datetime(answer.headers.get("Date", ""))
+        skew = now - (server if server.tzinfo else server.replace(tzinfo=UTC))
+    except (TypeError, ValueError, OverflowError):
         return ""
     if abs(skew) <= _NOTEWORTHY_SKEW:
         return ""
@@ -156,9 +219,3 @@ def _clock_skew(response: httpx.Response, now: datetime) -> str:
         f" The clock of this machine is {minutes} minutes {direction} the server's; requests are "
         "accepted only when they are signed with about the right time."
     )
-
-
-def _printable(text: str) -> str:
-    line = re.sub(r"\s+", " ", text).strip()
-    line = "".join(c for c in line if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
-    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"

@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 
-# POST is not among them: the first one may have succeeded, and a second would leave a live key
-# that no state knows of.
-RETRIED_METHODS: Final = frozenset({"GET", "DELETE"})
+from crusoe_provider.api.errors import RETRIED_METHODS
 
 _FIRST_DELAY: Final = 0.5
 _LONGEST_DELAY: Final = 15.0
@@ -57,11 +55,11 @@ def retry_after_seconds(header: str | None, now: datetime) -> float:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+        # A date that says -0000 is read without a zone, and means UTC.
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (aware - now).total_seconds())
+    except (TypeError, ValueError, OverflowError):
         return 0.0
-    # A date that says -0000 is read without a zone, and means UTC.
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())
 
 
 def _is_transient(status: int) -> bool:

@@ -65,14 +65,37 @@ def parse_instant(text: str) -> Instant:
     return Instant(seconds, (fraction or "").rstrip("0"))
 
 
-def expiry_or_none(text: str | None) -> str | None:
+def canonical(text: str) -> str:
+    """Return an RFC 3339 text with the `T` and `Z` in capitals, as servers expect them.
+
+    RFC 3339 allows small ones. Any other text is returned as it is.
+    """
+    return text.upper() if _RFC3339.fullmatch(text) else text
+
+
+def expiry_or_none(text: str | None, created_at: str | None = None) -> str | None:
     """Return an expiry as the API lists it, or `None` where it says that there is none.
 
-    No expiry shows as an absent or empty field, or as 1970-01-01T00:00:00Z.
+    "Never" has many spellings: absent, empty, 1970-01-01T00:00:00Z (Crusoe's own client knows that
+    one), Go's zero time 0001-01-01T00:00:00Z. None of them can be meant as an expiry, as they are
+    not after the creation, or not after 1970. A text that cannot be read stays: it is shown, not
+    guessed at.
+
+    Args:
+        text: The expiry.
+        created_at: When the key was created, if that is known.
     """
-    if not text:
+    if not text or not text.strip():
         return None
     try:
-        return None if parse_instant(text) == EPOCH else text
+        expiry = parse_instant(text)
     except ValueError:
         return text
+    return None if expiry <= max(EPOCH, _instant_or_epoch(created_at)) else text
+
+
+def _instant_or_epoch(text: str | None) -> Instant:
+    try:
+        return parse_instant(text or "")
+    except ValueError:
+        return EPOCH

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from crusoe_provider.api.endpoint import Endpoint
+    from crusoe_provider.api.proxies import ProxyServer
+    from crusoe_provider.api.tls import Authorities
 
 ENDPOINT: Final = "https://api.cloud.crusoe.ai/v1"
 """The API, where nobody says otherwise."""
@@ -16,19 +21,23 @@ class Settings:
     """Settled settings.
 
     Attributes:
-        endpoint: Base URL of the API, without a slash at its end.
+        endpoint: Base URL of the API.
         access_key_id: ID of the API key that signs requests.
         secret_key: Its secret, as it was given.
         credentials_source: Where the pair comes from, in words.
         organization_id: The organization, if one is set.
-        request_timeout: How long one request may take.
+        request_timeout: How long one request may take, from connecting to the last byte.
         max_retries: How often a failed request is sent again.
+        proxy: The proxy that leads to the endpoint, if one does.
+        authorities: Who vouches for certificates; `None` for certifi's.
     """
 
-    endpoint: str
+    endpoint: "Endpoint"
     access_key_id: str
     secret_key: str = field(repr=False)
     credentials_source: str
     organization_id: str | None = None
     request_timeout: timedelta = DEFAULT_REQUEST_TIMEOUT
     max_retries: int = DEFAULT_MAX_RETRIES
+    proxy: "ProxyServer | None" = None
+    authorities: "Authorities | None" = None

@@ -7,25 +7,19 @@ from tf.schema import Attribute, Schema
 from tf.types import Bool, String
 from tf.utils import Diagnostics
 
-from crusoe_provider.api.errors import CrusoeError
-from crusoe_provider.provider.diagnostics import (
-    add_api_error,
-    add_unknown_credentials,
-    describe_token,
-)
-from crusoe_provider.provider.listed_token import in_order, listed_token
-from crusoe_provider.provider.token_attributes import (
-    ORGANIZATION_ID,
-    check_organization_id,
-    organization_attribute,
-)
+from crusoe_provider.provider.attributes import ORGANIZATION_ID, organization_attribute
+from crusoe_provider.provider.diagnostics import Refusal, failing
+from crusoe_provider.provider.key_texts import describe_token
+from crusoe_provider.provider.validators import check_organization_id, given
+from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import State
+from crusoe_provider.tokens.token import in_order, listed_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crusoe_provider.api.models import StorageKey
-    from crusoe_provider.provider.provider import CrusoeProvider
+    from crusoe_provider.tokens.session import Sessions
 
 _NAMES: Final = ("id", "access_key_id", "alias")
 # More than these are no help to somebody who looks for one.
@@ -35,8 +29,8 @@ _MOST_CANDIDATES: Final = 20
 class StorageTokenDataSource(iface.DataSource):
     """Looks one storage token up, without its secret."""
 
-    def __init__(self, provider: "CrusoeProvider") -> None:
-        self._provider = provider
+    def __init__(self, sessions: "Sessions") -> None:
+        self._sessions = sessions
 
     @classmethod
     def get_name(cls) -> str:
@@ -125,71 +119,66 @@ class StorageTokenDataSource(iface.DataSource):
         """Check the block; values may be unknown."""
         del type_name
         check_organization_id(diags, config)
-        given = [name for name in _NAMES if config[name] is not None]
-        if len(given) != 1:
+        names = [name for name in _NAMES if given(config[name]) is not None]
+        if len(names) != 1:
             diags.add_error(
                 "Not one way to find the token",
-                f"Set exactly one of id, access_key_id and alias; {len(given)} are set.",
-                path=[given[-1]] if given else None,
+                f"Set exactly one of id, access_key_id and alias; {len(names)} are set.",
+                path=[names[-1]] if names else None,
             )
 
     def read(self, ctx: iface.ReadDataContext, config: State) -> State | None:
         """Return the one token that matches."""
-        with self._provider.activity.call():
-            return self._read(ctx, config)
-
-    def _read(self, ctx: iface.ReadDataContext, config: State) -> State | None:
-        account = self._provider.account
-        if account is None:
-            add_unknown_credentials(ctx.diagnostics, "the token cannot be looked up")
-            return None
-        try:
-            organization_id = config[ORGANIZATION_ID] or account.organization_id()
-            keys = in_order(account.keys(organization_id))
-        except CrusoeError as error:
-            add_api_error(
-                ctx.diagnostics,
-                "Storage token not looked up",
-                error,
-                credentials=self._provider.credentials,
-            )
-            return None
+        del ctx
+        session = self._sessions.get()
+        with failing("Storage token not looked up"):
+            organization_id = session.organization_id(config[ORGANIZATION_ID])
+            keys = in_order(session.account.keys(organization_id))
+            if not any(_matches(key, config) for key in keys):
+                # It may have been made a moment ago, by a provisioner of this very apply.
+                keys = in_order(session.account.keys(organization_id, fresh=True))
         matching = [key for key in keys if _matches(key, config)]
-        if len(matching) == 1:
-            found = listed_token(matching[0], self._provider.now())
-            return {ORGANIZATION_ID: organization_id} | found
-        _add_not_one(ctx.diagnostics, config, matching, keys)
-        return None
+        if len(matching) != 1:
+            raise _not_one(config, matching, keys)
+        found = listed_token(matching[0], session.now())
+        # What was asked for stays as it was written.
+        asked = {name: config[name] for name in _NAMES if given(config[name]) is not None}
+        return {ORGANIZATION_ID: config[ORGANIZATION_ID] or organization_id} | found | asked
 
 
 def _matches(key: "StorageKey", config: State) -> bool:
-    values = {"id": key.key_uuid, "access_key_id": key.access_key_id, "alias": key.alias}
-    return all(config[name] in {None, value} for name, value in values.items())
+    wanted = given(config["id"])
+    if wanted is not None and wanted.casefold() != (key.key_uuid or "").casefold():
+        return False
+    values = {"access_key_id": key.access_key_id, "alias": key.alias}
+    return all(given(config[name]) in {None, value} for name, value in values.items())
 
 
-def _add_not_one(
-    diags: Diagnostics,
-    config: State,
-    matching: "Sequence[StorageKey]",
-    keys: "Sequence[StorageKey]",
-) -> None:
-    name = next((name for name in _NAMES if config[name] is not None), None)
+def _not_one(
+    config: State, matching: "Sequence[StorageKey]", keys: "Sequence[StorageKey]"
+) -> Refusal:
+    name = next((name for name in _NAMES if given(config[name]) is not None), None)
+    path = [name] if name else None
     wanted = f'with {name} "{config[name]}"' if name else "without anything to find it by"
     candidates = matching or keys
     listed = "".join(f"\n  - {describe_token(key)}" for key in candidates[:_MOST_CANDIDATES])
     if len(candidates) > _MOST_CANDIDATES:
         listed += f"\n  - and {len(candidates) - _MOST_CANDIDATES} more"
     if matching:
-        diags.add_error(
-            "Several storage tokens match",
-            f"There are {len(matching)} tokens {wanted}:{listed}\n\n"
-            "Look it up by its id or access_key_id, which are unique.",
-            path=[name] if name else None,
+        return Refusal(
+            Diagnosis(
+                "Several storage tokens match",
+                f"There are {len(matching)} tokens {wanted}:{listed}\n\n"
+                "Look it up by its id or access_key_id, which are unique.",
+                path,
+            )
         )
-        return
-    diags.add_error(
-        "Storage token not found",
-        f"There is no token {wanted}. Those that are shown to this user are:{listed or ' none'}\n\n"
-        "Correct the value, or check organization_id.",
-        path=[name] if name else None,
+    return Refusal(
+        Diagnosis(
+            "Storage token not found",
+            f"There is no token {wanted}. Those that are shown to this user are:"
+            f"{listed or ' none'}\n\n"
+            "Correct the value, or check organization_id.",
+            path,
+        )
     )

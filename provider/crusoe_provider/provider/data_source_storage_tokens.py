@@ -1,33 +1,36 @@
 """The data source `crusoe_storage_tokens`: the keys of an organization, and the caller's quota."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tf import iface
 from tf.schema import Attribute, Schema
 from tf.types import Bool, List, Number, String
 from tf.utils import Diagnostics
 
-from crusoe_provider.api.errors import CrusoeError
-from crusoe_provider.provider.diagnostics import add_api_error, add_unknown_credentials
-from crusoe_provider.provider.listed_token import LISTED_TOKEN, in_order, listed_token
-from crusoe_provider.provider.token_attributes import (
+from crusoe_provider.provider.attributes import (
+    LISTED_TOKEN,
     ORGANIZATION_ID,
-    check_organization_id,
     organization_attribute,
 )
+from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.provider.validators import check_organization_id, check_status, given
 from crusoe_provider.providerserver.resource import State
 from crusoe_provider.providerserver.types import Object
+from crusoe_provider.tokens.errors import OwnerUnknown
+from crusoe_provider.tokens.token import in_order, listed_token
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crusoe_provider.api.models import StorageKey
-    from crusoe_provider.provider.provider import CrusoeProvider
+    from crusoe_provider.tokens.session import Session, Sessions
 
 
 class StorageTokensDataSource(iface.DataSource):
     """Lists the storage tokens that the caller may see, without their secrets."""
 
-    def __init__(self, provider: "CrusoeProvider") -> None:
-        self._provider = provider
+    def __init__(self, sessions: "Sessions") -> None:
+        self._sessions = sessions
 
     @classmethod
     def get_name(cls) -> str:
@@ -103,7 +106,8 @@ class StorageTokensDataSource(iface.DataSource):
                     Number(),
                     computed=True,
                     description=(
-                        "How many tokens the caller has there, whatever the filters. Example: `1`."
+                        "How many tokens the caller has there, whatever the filters; null if whose "
+                        "they are cannot be told. Example: `1`."
                     ),
                 ),
                 Attribute(
@@ -121,44 +125,42 @@ class StorageTokensDataSource(iface.DataSource):
         """Check the block; values may be unknown."""
         del type_name
         check_organization_id(diags, config)
+        check_status(diags, config)
 
     def read(self, ctx: iface.ReadDataContext, config: State) -> State | None:
         """Return the tokens as the API lists them now."""
-        with self._provider.activity.call():
-            return self._read(ctx, config)
-
-    def _read(self, ctx: iface.ReadDataContext, config: State) -> State | None:
-        account = self._provider.account
-        if account is None:
-            add_unknown_credentials(ctx.diagnostics, "the tokens cannot be listed")
-            return None
-        account.expect_identity()
-        try:
-            organization_id = config[ORGANIZATION_ID] or account.organization_id()
-            keys = account.keys(organization_id)
-            caller = account.identity().id
-        except CrusoeError as error:
-            add_api_error(
-                ctx.diagnostics,
-                "Storage tokens not listed",
-                error,
-                credentials=self._provider.credentials,
-            )
-            return None
-        now = self._provider.now()
-        wanted = [key for key in keys if _is_wanted(key, config, caller)]
-        used = sum(key.user_id == caller for key in keys)
-        limit = self._provider.key_limit or None
+        del ctx
+        session = self._sessions.get()
+        session.account.expect_identity()
+        with failing("Storage tokens not listed"):
+            organization_id = session.organization_id(config[ORGANIZATION_ID])
+            keys = session.account.keys(organization_id)
+            mine = _mine(session, keys, needed=bool(config["mine"]))
+        now, limit = session.now(), session.key_limit or None
+        candidates = mine or [] if config["mine"] else keys
+        used = None if mine is None else len(mine)
+        wanted = [key for key in candidates if _is_wanted(key, config)]
         return config | {
-            ORGANIZATION_ID: organization_id,
+            ORGANIZATION_ID: config[ORGANIZATION_ID] or organization_id,
             "tokens": [listed_token(key, now) for key in in_order(wanted)],
             "key_limit": limit,
             "keys_used": used,
-            "keys_available": None if limit is None else max(0, limit - used),
+            "keys_available": None if limit is None or used is None else max(0, limit - used),
         }
 
 
-def _is_wanted(key: "StorageKey", config: dict[str, Any], caller: str) -> bool:
+def _is_wanted(key: "StorageKey", config: State) -> bool:
     filters = {"alias": key.alias, "user_id": key.user_id, "status": key.status}
-    matches = all(config[name] in {None, value} for name, value in filters.items())
-    return matches and (not config["mine"] or key.user_id == caller)
+    return all(given(config[name]) in {None, value} for name, value in filters.items())
+
+
+def _mine(
+    session: "Session", keys: "Sequence[StorageKey]", *, needed: bool
+) -> "list[StorageKey] | None":
+    """Return the caller's keys; `None` if whose they are cannot be told, and need not be."""
+    try:
+        return session.ownership.mine(keys, session.account.identity())
+    except OwnerUnknown:
+        if needed:
+            raise
+        return None

@@ -1,15 +1,35 @@
-"""Errors of the Crusoe API, as diagnostics for practitioners."""
+"""What users are told: errors as diagnostics, and the texts of warnings.
 
-from collections.abc import Iterable, Mapping
+Elements and tokens raise errors; `diagnose` is the one place that makes sentences of them. A
+summary says what failed, without values. A detail says what happened and, after a blank line, what
+to do.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from tf.utils import Diagnostics
-
 from crusoe_provider.api import errors
-from crusoe_provider.provider.problems import Problem
+from crusoe_provider.provider import encryption_texts, lost_answer_texts, quota_texts
+from crusoe_provider.providerserver.errors import Diagnosis
+from crusoe_provider.tokens.errors import (
+    AnswerLost,
+    ForeignToken,
+    NotKnownYet,
+    OwnerUnknown,
+    QuotaExceeded,
+    SecretClaimed,
+    TokenError,
+    WrongRecipient,
+)
 
 if TYPE_CHECKING:
-    from crusoe_provider.api.models import StorageKey
+    from tf.utils import Diagnostics
+
+    from crusoe_provider.provider.problems import Problem
+
+SECRET_VARIABLE: Final = "CRUSOE_STORAGE_TOKEN_SECRET"  # noqa: S105 - a variable's name
+"""Environment variable with the secret of the token that is imported."""
 
 _ADVICE: Final[Mapping[type[errors.CrusoeError], str]] = {
     errors.AuthenticationFailed: (
@@ -21,12 +41,12 @@ _ADVICE: Final[Mapping[type[errors.CrusoeError], str]] = {
         "may manage storage tokens in it, and that the organization has Object Storage."
     ),
     errors.NotFound: "Check organization_id and api_endpoint.",
-    errors.RateLimited: "Wait a little and run Terraform again, or raise max_retries.",
+    errors.RateLimited: "Wait a little and run Terraform again.",
     errors.ServerError: (
         "The fault is on the server's side. Run Terraform again later; if it stays, tell Crusoe "
         "support the time and the error ID."
     ),
-    errors.Interrupted: "Nothing was lost. Run Terraform again to go on.",
+    errors.Interrupted: "Run Terraform again to go on.",
     errors.ConnectionFailed: (
         "Check the network, a proxy in between, and api_endpoint; a slow connection may need a "
         "longer request_timeout. Then run Terraform again."
@@ -34,80 +54,204 @@ _ADVICE: Final[Mapping[type[errors.CrusoeError], str]] = {
     errors.UnexpectedAnswer: (
         "Check that api_endpoint leads to the Crusoe API and that no proxy answers in its place."
     ),
+    errors.NotDeleted: (
+        "The token stays in the state. Run Terraform again; if it stays listed, ask Crusoe support."
+    ),
+    errors.NotSent: "Check the settings of proxies and TLS in the environment, then try again.",
     errors.OrganizationNotDetermined: (
         "Set organization_id in the provider block, on the resource, or as "
         "CRUSOE_ORGANIZATION_ID in the environment."
     ),
+    errors.ApiError: (
+        "Crusoe has refused the request for the reason it gives. Correct that, then run Terraform "
+        "again."
+    ),
+}
+_HEADLINES: Final[Mapping[type[errors.CrusoeError], str]] = {
+    errors.OrganizationNotDetermined: "Organization not determined",
+    errors.AuthenticationFailed: "Crusoe refused the credentials",
+    errors.PermissionDenied: "Crusoe refused permission",
+    errors.ConnectionFailed: "Crusoe API not reachable",
+}
+_UNKNOWN: Final = {
+    "credentials": (
+        "Credentials not known yet",
+        (
+            "The provider block takes its settings from a resource that does not exist yet, so "
+            "nothing can be asked of Crusoe, and nothing was."
+        ),
+    ),
+    "organization_id": (
+        "Organization not known yet",
+        (
+            "The provider block takes organization_id from a resource that does not exist yet, so "
+            "it is not known where to look, and nothing was asked of Crusoe."
+        ),
+    ),
 }
 
 
-def add_api_error(
-    diagnostics: Diagnostics,
-    summary: str,
-    error: errors.CrusoeError,
-    *,
-    credentials: str,
-    path: list[str] | None = None,
-) -> None:
-    """Report `error` under `summary`: what happened, and what to do about an error of its kind.
+_UNREADABLE: Final = Diagnosis(
+    "Unreadable state",
+    "The stored state of this storage token names no access_key_id, so it cannot be told which "
+    "token it is. Somebody has edited the state.\n\n"
+    "Restore the state from a backup, or remove the token from it (terraform state rm) and import "
+    "it again.",
+)
+
+
+class Refusal(Exception):  # noqa: N818 - named as what it is to the user
+    """What the user asks for cannot be done.
 
     Args:
-        diagnostics: Where to report.
-        summary: What failed, without values.
-        error: What the API layer says.
-        credentials: Where the credentials in use come from.
-        path: The attribute to blame, if one is.
+        diagnosis: What to tell.
     """
-    diagnostics.add_error(
-        summary, f"{error}\n\n{advice(error, credentials=credentials)}", path=path
+
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        super().__init__(diagnosis.summary)
+        self.diagnosis = diagnosis
+
+
+class Failure(Exception):  # noqa: N818 - named as what it is to the user
+    """An operation failed for an error of the API.
+
+    Args:
+        summary: What failed, without values.
+        cause: The error.
+    """
+
+    def __init__(self, summary: str, cause: errors.CrusoeError) -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.cause = cause
+
+
+@contextmanager
+def failing(summary: str | None = None) -> Iterator[None]:
+    """Give errors of the API in the body a headline.
+
+    Args:
+        summary: What failed, without values. Default: as the kind of the error says.
+
+    Raises:
+        Failure: In place of the error.
+    """
+    try:
+        yield
+    except errors.CrusoeError as error:
+        headline = _of_kind(_HEADLINES, error) or "Crusoe did not answer as expected"
+        raise Failure(summary or headline, error) from error
+
+
+def diagnose(error: Exception, *, credentials: str) -> Diagnosis | None:
+    """Return what to tell the user of an error; `None` if it is none of ours.
+
+    Args:
+        error: What was raised.
+        credentials: Where the credentials in use come from, in words.
+    """
+    match error:
+        case Refusal():
+            return error.diagnosis
+        case Failure():
+            return Diagnosis(error.summary, _detail(error.cause, credentials))
+        case errors.CrusoeError():
+            summary = _of_kind(_HEADLINES, error) or "Crusoe did not answer as expected"
+            return Diagnosis(summary, _detail(error, credentials))
+        case TokenError():
+            return _token_diagnosis(error, credentials)
+    return None
+
+
+def _token_diagnosis(error: TokenError, credentials: str) -> Diagnosis | None:
+    match error:
+        case QuotaExceeded():
+            found = quota_texts.diagnosis(error)
+        case AnswerLost():
+            found = lost_answer_texts.diagnosis(error)
+        case ForeignToken():
+            found = _foreign(error, credentials)
+        case NotKnownYet():
+            summary, problem = _UNKNOWN[error.what]
+            found = Diagnosis(
+                summary, f"{problem}\n\nCreate that resource first, with terraform apply -target=…"
+            )
+        case SecretClaimed():
+            found = _secret_claimed(error)
+        case WrongRecipient():
+            found = encryption_texts.wrong_recipient(error.index, error.flaw)
+        case OwnerUnknown():
+            found = Diagnosis(
+                "Owner of the listed tokens unknown",
+                f"{owner_unknown(error)}\n\n"
+                "Please report it, with the user IDs above: the provider has not met this yet.",
+            )
+        case _:  # InvalidToken
+            found = _UNREADABLE
+    return found
+
+
+def _foreign(error: ForeignToken, credentials: str) -> Diagnosis:
+    return Diagnosis(
+        "Storage token belongs to another user",
+        f"{error.name} belongs to user {error.owner}, and the credentials in use "
+        f"({credentials}) are those of user {error.caller.id}{_email(error.caller.email)}. "
+        "A user sees and deletes only tokens of their own, so nothing can be said about "
+        "this one.\n\n"
+        "Run Terraform with the owner's credentials. If the owner is gone for good, remove "
+        "the token from the state (terraform state rm) and have it deleted by an "
+        "administrator.",
     )
+
+
+def _secret_claimed(error: SecretClaimed) -> Diagnosis:
+    return Diagnosis(
+        "One secret for two imported tokens",
+        f"{SECRET_VARIABLE} holds one secret, and this run imports two tokens: "
+        f"{error.first} and {error.second}. A secret belongs to one token.\n\n"
+        "Import the tokens in runs of their own, each with its secret, or without the "
+        "variable.",
+    )
+
+
+def _detail(error: errors.CrusoeError, credentials: str) -> str:
+    why = "Terraform asked to stop. " if isinstance(error, errors.Interrupted) else ""
+    return f"{why}{error}\n\n{advice(error, credentials=credentials)}"
 
 
 def advice(error: errors.CrusoeError, *, credentials: str) -> str:
     """Return what a practitioner can do about `error`."""
-    text = _ADVICE.get(type(error), "Run Terraform again.")
+    text = _of_kind(_ADVICE, error) or "Run Terraform again."
     return text.format(credentials=credentials)
 
 
-def add_problems(diagnostics: Diagnostics, problems: Iterable[Problem]) -> None:
-    """Report problems of the provider block, each on its attribute."""
+def owner_unknown(error: OwnerUnknown) -> str:
+    """Return why the limit cannot be checked."""
+    users = ", ".join(error.users)
+    return (
+        f"Crusoe lists tokens of several users ({users}), and none of these IDs is of the same "
+        f"kind as that of the user whose credentials are in use ({error.caller.id}), so it is not "
+        "known which tokens count."
+    )
+
+
+def add_problems(
+    diagnostics: "Diagnostics", problems: "Iterable[Problem]", *, warnings: bool = False
+) -> None:
+    """Report problems of the provider block, each on its attribute, as errors or as warnings."""
     for problem in problems:
         path = [problem.attribute] if problem.attribute else None
-        diagnostics.add_error(problem.summary, problem.detail, path=path)
+        if warnings:
+            diagnostics.add_warning(problem.summary, problem.detail, path=path)
+        else:
+            diagnostics.add_error(problem.summary, problem.detail, path=path)
 
 
-def add_unknown_credentials(diagnostics: Diagnostics, consequence: str) -> None:
-    """Report that there is no account yet: the provider block depends on a resource to come.
-
-    Args:
-        diagnostics: Where to report.
-        consequence: What cannot be done during this plan; a clause.
-    """
-    diagnostics.add_error(
-        "Credentials not known yet",
-        "The provider block takes its settings from a resource that does not exist yet, so "
-        f"{consequence} during this plan.\n\n"
-        "Create that resource first, with terraform apply -target=…",
-    )
+def _of_kind(
+    texts: Mapping[type[errors.CrusoeError], str], error: errors.CrusoeError
+) -> str | None:
+    return next((texts[kind] for kind in type(error).__mro__ if kind in texts), None)
 
 
-def describe_token(key: "StorageKey") -> str:
-    """Return one line that tells a person which token `key` is."""
-    alias = f'alias "{key.alias}"' if key.alias else "no alias"
-    expiry = f"expires {key.expire_at}" if key.expire_at else "never expires"
-    return (
-        f"access key ID {key.access_key_id}, token ID {key.key_uuid}, {alias}, "
-        f"created {key.created_at}, {expiry}, {key.status}"
-    )
-
-
-def deletion_command(key: "StorageKey") -> str:
-    """Return the CLI's command that deletes `key`.
-
-    The CLI takes the token ID; newer versions take the access key ID.
-    """
-    return f"crusoe storage tokens delete {key.key_uuid}"
-
-
-# Added wherever the command is given.
-NEWER_CLI: Final = "(newer versions of the CLI take the access key ID instead of the token ID)"
+def _email(email: str | None) -> str:
+    return f" ({email})" if email else ""

@@ -4,29 +4,26 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from tf.schema import Attribute, Schema
-from tf.types import String
+from tf.types import String, Unknown
 from tf.utils import Diagnostics
 
-from crusoe_provider.api.errors import CrusoeError
-from crusoe_provider.provider.diagnostics import add_api_error, add_unknown_credentials
-from crusoe_provider.provider.lost_answer import revoke_unopened
-from crusoe_provider.provider.shortage import add_open_shortage, add_plan_shortage
-from crusoe_provider.provider.token_attributes import (
-    ORGANIZATION_ID,
+from crusoe_provider.provider.attributes import ORGANIZATION_ID, organization_attribute
+from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.provider.quota_texts import NOT_OPENED
+from crusoe_provider.provider.validators import (
     check_alias,
     check_duration,
     check_organization_id,
-    organization_attribute,
+    given,
 )
 from crusoe_provider.providerserver.ephemeral import CloseContext, EphemeralResource, OpenContext
 from crusoe_provider.providerserver.resource import State
-from crusoe_provider.tokens.creation import Ambiguous
 from crusoe_provider.tokens.durations import parse_duration
+from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.lifetime import expiry_after
-from crusoe_provider.tokens.quota import KeySlots, NoFreeSlotError
 
 if TYPE_CHECKING:
-    from crusoe_provider.provider.provider import CrusoeProvider
+    from crusoe_provider.tokens.session import Session, Sessions
 
 _DEFAULT_LIFE: Final = "1h"
 _WAIT: Final = timedelta(minutes=2)
@@ -37,8 +34,8 @@ _ACCESS_KEY_ID: Final = "access_key_id"
 class EphemeralStorageToken(EphemeralResource):
     """A storage token that is created when Terraform begins and revoked when it ends."""
 
-    def __init__(self, provider: Any) -> None:
-        self._provider: CrusoeProvider = provider
+    def __init__(self, sessions: Any) -> None:
+        self._sessions: Sessions = sessions
 
     @classmethod
     def get_name(cls) -> str:
@@ -121,43 +118,35 @@ class EphemeralStorageToken(EphemeralResource):
 
     def open(self, ctx: OpenContext, config: State) -> State | None:
         """Create the token, if there is a free slot."""
-        account = self._provider.account
-        if account is None:
-            add_unknown_credentials(ctx.diagnostics, "no token can be created")
-            return None
-        account.expect_identity()
-        expires_after = config["expires_after"] or _DEFAULT_LIFE
-        expires_at = expiry_after(parse_duration(expires_after), self._provider.now())
-        try:
-            organization_id = config[ORGANIZATION_ID] or account.organization_id()
-            slots = self._provider.slots(organization_id)
-            if slots is None or not self._has_slot(ctx.diagnostics, slots):
-                return None
-            creation = self._provider.token_creation(organization_id)
-            with slots.planned_creation():
-                outcome = creation.create(
-                    alias=config["alias"], expire_at=expires_at, seconds=_WAIT.total_seconds()
+        session = self._sessions.get()
+        session.account.expect_identity()
+        expires_after = given(config["expires_after"]) or _DEFAULT_LIFE
+        life = parse_duration(expires_after)
+        with failing(_NOT_OPENED):
+            organization_id = session.organization_id(config[ORGANIZATION_ID])
+            quota = session.quota(organization_id)
+            if _may_go_without(session) and quota.is_still_full():
+                ctx.diagnostics.add_warning(*NOT_OPENED)
+                return _unopened(config, expires_after, organization_id)
+            quota.open()
+            creation = session.creation(organization_id)
+            try:
+                created = creation.create(
+                    alias=config["alias"],
+                    expire_at=lambda: expiry_after(life, session.now()),
+                    seconds=_WAIT.total_seconds(),
                 )
-            if isinstance(outcome, Ambiguous):
-                revoke_unopened(ctx.diagnostics, outcome, account, organization_id, expires_at)
-                return None
-        except NoFreeSlotError as error:
-            add_open_shortage(ctx.diagnostics, error.shortage)
-            return None
-        except CrusoeError as error:
-            self._add_error(ctx.diagnostics, _NOT_OPENED, error)
-            return None
-        access_key_id = outcome.key.access_key_id
-        self._provider.opened(organization_id, access_key_id)
+            except AnswerLost as lost:
+                lost.ephemeral = True
+                raise
+        access_key_id = created.key.access_key_id
+        session.borrow(organization_id, access_key_id)
         ctx.private |= {ORGANIZATION_ID: organization_id, _ACCESS_KEY_ID: access_key_id}
-        return {
-            "alias": config["alias"],
-            "expires_after": expires_after,
-            ORGANIZATION_ID: organization_id,
+        return _unopened(config, expires_after, organization_id) | {
             "id": creation.token_id(access_key_id),
             _ACCESS_KEY_ID: access_key_id,
-            "secret_key": outcome.key.secret_key,
-            "expires_at": expires_at,
+            "secret_key": created.key.secret_key,
+            "expires_at": created.expire_at,
         }
 
     def close(self, ctx: CloseContext) -> None:
@@ -165,23 +154,23 @@ class EphemeralStorageToken(EphemeralResource):
         if _ACCESS_KEY_ID not in ctx.private:
             return
         access_key_id = ctx.private[_ACCESS_KEY_ID]
-        try:
-            self._provider.close_token(ctx.private[ORGANIZATION_ID], access_key_id)
-        except CrusoeError as error:
-            self._add_error(
-                ctx.diagnostics, f"Ephemeral storage token {access_key_id} not revoked", error
-            )
+        with failing(f"Ephemeral storage token {access_key_id} not revoked"):
+            self._sessions.get().revoke(ctx.private[ORGANIZATION_ID], access_key_id, finish=True)
 
-    def _has_slot(self, diags: Diagnostics, slots: KeySlots) -> bool:
-        """Say whether there is room; in a plan nothing comes free that could be waited for."""
-        if not self._provider.terraform.may_be_applying() and slots.full():
-            add_open_shortage(diags, slots.shortage())
-            return False
-        if shortage := slots.plan_creation():
-            slots.creation_dropped()
-            add_plan_shortage(diags, shortage)
-            return False
-        return True
 
-    def _add_error(self, diags: Diagnostics, summary: str, error: CrusoeError) -> None:
-        add_api_error(diags, summary, error, credentials=self._provider.credentials)
+def _may_go_without(session: "Session") -> bool:
+    """Say whether this is the plan of a destruction or refresh, which nothing may stand in."""
+    return session.terraform.creates_nothing() and session.terraform.is_planning()
+
+
+def _unopened(config: State, expires_after: str, organization_id: str) -> State:
+    """Return the values of a token before it is there."""
+    return {
+        "alias": config["alias"],
+        "expires_after": config["expires_after"] or expires_after,
+        ORGANIZATION_ID: config[ORGANIZATION_ID] or organization_id,
+        "id": Unknown,
+        _ACCESS_KEY_ID: Unknown,
+        "secret_key": Unknown,
+        "expires_at": Unknown,
+    }

@@ -3,8 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tf import iface
 from tf.function import Function
@@ -12,23 +13,26 @@ from tf.schema import Attribute, Schema
 from tf.types import Number, String, Unknown
 from tf.utils import Diagnostics
 
-from crusoe_provider.api import settings as defaults
-from crusoe_provider.api.errors import CrusoeError
+from crusoe_provider.api.settings import ENDPOINT
+from crusoe_provider.provider.action_storage_revoke_token import RevokeTokenAction
 from crusoe_provider.provider.data_source_storage_token import StorageTokenDataSource
 from crusoe_provider.provider.data_source_storage_tokens import StorageTokensDataSource
-from crusoe_provider.provider.diagnostics import add_problems
+from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, add_problems, diagnose
 from crusoe_provider.provider.ephemeral_storage_token import EphemeralStorageToken
 from crusoe_provider.provider.function_credentials_file import CredentialsFileFunction
+from crusoe_provider.provider.function_decrypt import DecryptFunction
+from crusoe_provider.provider.list_resource_storage_token import StorageTokenListResource
 from crusoe_provider.provider.problems import ConfigurationError
+from crusoe_provider.provider.resource_storage_rotating_token import StorageRotatingTokenResource
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
-from crusoe_provider.provider.token_import import SECRET_VARIABLE
+from crusoe_provider.providerserver.action import Action
 from crusoe_provider.providerserver.ephemeral import EphemeralResource
+from crusoe_provider.providerserver.errors import Diagnosis
+from crusoe_provider.providerserver.list_resource import ListResource
 from crusoe_provider.providerserver.provider import Provider
 from crusoe_provider.providerserver.resource import State
-from crusoe_provider.providerserver.terraform import TerraformProcess
-from crusoe_provider.tokens.creation import TokenCreation
-from crusoe_provider.tokens.in_flight import Activity
-from crusoe_provider.tokens.quota import KeySlots
+from crusoe_provider.tokens.in_flight import InFlightCalls
+from crusoe_provider.tokens.session import Session, Sessions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,9 +40,12 @@ if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
     from crusoe_provider.api.settings import Settings
     from crusoe_provider.provider.provider_block import ProviderBlock
+    from crusoe_provider.tokens.terraform import Terraform
 
 # Terraform starts a plugin for its schema, again to validate, and again to plan. So what only a
 # later step needs is imported by that step: the configuration, and above all httpx.
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -59,14 +66,6 @@ class CrusoeProvider(Provider):
         home: The home folder, for `.crusoe/config`; `None` when there is none.
         terraform: The Terraform that has started this process.
         now: The clock, aware.
-
-    Attributes:
-        account: The caller's account at Crusoe. `None` while the block depends on resources that
-            do not exist yet, which happens in plans only.
-        credentials: Where the credentials in use come from, in words.
-        organization_unknown: Whether the block's organization depends on such a resource.
-        activity: The calls under way.
-        key_limit: How many keys the caller may have in an organization; 0 for no check.
     """
 
     def __init__(
@@ -75,23 +74,17 @@ class CrusoeProvider(Provider):
         stop: threading.Event,
         environ: Mapping[str, str],
         home: "Path | None",
-        terraform: TerraformProcess,
+        terraform: "Terraform",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.hide: Callable[[str], None] = lambda _secret: None
         self._stop = stop
         self._environ = environ
         self._home = home
-        self.terraform = terraform
-        self.now = now
-        self.account: Account | None = None
-        self.credentials = ""
-        self.organization_unknown = False
-        self.activity = Activity(stop)
-        self.key_limit = _DEFAULT_KEY_LIMIT
-        self._slots: dict[str, KeySlots] = {}
-        self._topics: set[str] = set()
-        self._open_tokens: dict[str, str] = {}
-        self._lock = threading.Lock()
+        self._terraform = terraform
+        self._now = now
+        self._calls = InFlightCalls(stop)
+        self._sessions = Sessions()
 
     def get_model_prefix(self) -> str:
         """Return what every type name begins with."""
@@ -128,7 +121,7 @@ class CrusoeProvider(Provider):
                     description=(
                         "Base URL of the API; HTTPS, except on loopback. Default: "
                         "`CRUSOE_API_ENDPOINT`, then the profile's `api_endpoint`, then "
-                        f"`{defaults.ENDPOINT}`. Example: `https://api.cloud.crusoe.ai/v1`."
+                        f"`{ENDPOINT}`. Example: `https://api.cloud.crusoe.ai/v1`."
                     ),
                 ),
                 Attribute(
@@ -217,98 +210,95 @@ class CrusoeProvider(Provider):
             )
 
     def configure_provider(self, diags: Diagnostics, config: State) -> None:
-        """Settle the configuration; no request is sent."""
-        from crusoe_provider.provider.configuration import resolve  # noqa: PLC0415 - see above
+        """Settle the configuration, and begin the session that the elements share.
+
+        No request is sent.
+        """
+        from crusoe_provider.provider.configuration import settle  # noqa: PLC0415 - see above
 
         block, unknown = _provider_block(config)
-        self.organization_unknown = "organization_id" in unknown
-        limit = config.get("key_limit")
-        if limit is not None:
-            # An unknown limit is none to refuse a plan for; the apply will know it.
-            self.key_limit = 0 if limit is Unknown else int(limit)
         if unknown & _ACCOUNT_ATTRIBUTES:
             return
         try:
-            settings = resolve(block, environ=self._environ, home=self._home)
+            configuration = settle(block, environ=self._environ, home=self._home)
         except ConfigurationError as error:
             add_problems(diags, error.problems)
             return
-        self.credentials = settings.credentials_source
-        self.terraform = self.terraform.with_label(
-            settings.endpoint, settings.access_key_id, settings.organization_id
+        import_secret = self._environ.get(SECRET_VARIABLE, "").strip() or None
+        if import_secret is not None:
+            self.hide(import_secret)
+        add_problems(diags, configuration.warnings, warnings=True)
+        for secret in configuration.secrets:
+            self.hide(secret)
+        settings = configuration.settings
+        self._sessions.begin(
+            Session(
+                account=_new_account(settings, self._stop, self._now),
+                credentials=settings.credentials_source,
+                key_limit=_key_limit(config.get("key_limit")),
+                now=self._now,
+                stop=self._stop,
+                calls=self._calls,
+                terraform=self._terraform,
+                hide=self.hide,
+                organization_known="organization_id" not in unknown,
+                import_secret=import_secret,
+            )
         )
-        self.account = _new_account(settings, self._stop, self.now)
 
-    def imported_secret(self) -> str | None:
-        """Return the secret that the environment gives for the token that is imported."""
-        return self._environ.get(SECRET_VARIABLE, "").strip() or None
+    def hide_with(self, hide: Callable[[str], None]) -> None:
+        """Take what keeps secrets that no attribute carries out of the log."""
+        self.hide = hide
 
-    def slots(self, organization_id: object) -> KeySlots | None:
-        """Return the caller's slots for keys in an organization; `None` while either is unknown."""
-        if self.account is None or not isinstance(organization_id, str):
-            return None
-        with self._lock:
-            if organization_id not in self._slots:
-                self._slots[organization_id] = KeySlots(
-                    self.account,
-                    organization_id,
-                    limit=self.key_limit,
-                    activity=self.activity,
-                    terraform=self.terraform,
-                    stop=self._stop,
-                )
-            return self._slots[organization_id]
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """Return what to tell the user of an error of the elements."""
+        credentials = self._sessions.get().credentials if self._sessions.known else ""
+        return diagnose(error, credentials=credentials)
 
-    def token_creation(self, organization_id: str) -> TokenCreation:
-        """Return what creates tokens in an organization."""
-        slots = self.slots(organization_id)
-        if self.account is None or slots is None:
-            raise AssertionError("Terraform applies with a known configuration only")
-        return TokenCreation(self.account, organization_id, slots=slots, stop=self._stop)
-
-    def opened(self, organization_id: str, access_key_id: str) -> None:
-        """Take note of an ephemeral token, so that it cannot be forgotten."""
-        with self._lock:
-            self._open_tokens[access_key_id] = organization_id
-
-    def close_token(self, organization_id: str, access_key_id: str) -> None:
-        """Revoke an ephemeral token, even after a stop.
-
-        Raises:
-            CrusoeError: It could not be revoked.
-        """
-        if self.account is None:
-            raise AssertionError("An ephemeral token is opened with an account only")
-        self.account.delete_key(organization_id, access_key_id, finish=True)
-        with self._lock:
-            self._open_tokens.pop(access_key_id, None)
-        if slots := self.slots(organization_id):
-            slots.deleted(access_key_id)
+    def in_flight(self) -> AbstractContextManager[None]:
+        """Count a call, for those that wait for what others bring."""
+        return self._calls.call()
 
     def finish(self) -> None:
         """Revoke ephemeral tokens that Terraform has not closed: it was killed, or has failed."""
-        with self._lock:
-            left = list(self._open_tokens.items())
-        for access_key_id, organization_id in left:
+        if not self._sessions.known:
+            return
+        session = self._sessions.get()
+        for access_key_id, organization_id in session.borrowed().items():
             try:
-                self.close_token(organization_id, access_key_id)
-            except CrusoeError as error:
-                logger.error("Ephemeral token %s was not revoked: %s", access_key_id, error)  # noqa: TRY400 - the traceback says no more
+                session.revoke(organization_id, access_key_id, finish=True)
+            except Exception as error:  # noqa: BLE001 - the others are to be revoked all the same
+                logger.error(  # noqa: TRY400 - the traceback says no more
+                    "Ephemeral token %s was not revoked: %s", access_key_id, error
+                )
 
-    def first_time(self, topic: str) -> bool:
-        """Say whether nobody has asked about `topic` before; for warnings that come once."""
-        with self._lock:
-            known = topic in self._topics
-            self._topics.add(topic)
-            return not known
+    def new_resource(self, klass: Any) -> iface.Resource:
+        """Return a resource for one call."""
+        return klass(self._sessions)  # type: ignore[no-any-return]  # tf says no more
+
+    def new_data_source(self, klass: Any) -> iface.DataSource:
+        """Return a data source for one call."""
+        return klass(self._sessions)  # type: ignore[no-any-return]  # tf says no more
+
+    def new_element(self, klass: Callable[[Any], T]) -> T:
+        """Return an ephemeral resource, a list resource or an action for one call."""
+        return klass(self._sessions)
 
     def get_resources(self) -> list[type[iface.Resource]]:
         """Return the resource types."""
-        return [StorageTokenResource]
+        return [StorageTokenResource, StorageRotatingTokenResource]
 
     def get_ephemeral_resources(self) -> list[type[EphemeralResource]]:
         """Return the ephemeral resource types."""
         return [EphemeralStorageToken]
+
+    def get_list_resources(self) -> list[type[ListResource]]:
+        """Return the list resource types."""
+        return [StorageTokenListResource]
+
+    def get_actions(self) -> list[type[Action]]:
+        """Return the action types."""
+        return [RevokeTokenAction]
 
     def get_data_sources(self) -> list[type[iface.DataSource]]:
         """Return the data source types."""
@@ -316,7 +306,7 @@ class CrusoeProvider(Provider):
 
     def get_functions(self) -> list[type[Function]]:
         """Return the functions."""
-        return [CredentialsFileFunction]
+        return [CredentialsFileFunction, DecryptFunction]
 
 
 def _provider_block(config: dict[str, Any]) -> "tuple[ProviderBlock, frozenset[str]]":
@@ -327,6 +317,12 @@ def _provider_block(config: dict[str, Any]) -> "tuple[ProviderBlock, frozenset[s
     values = {name: value for name, value in config.items() if name in names}
     unknown = frozenset(name for name, value in values.items() if value is Unknown)
     return ProviderBlock(**{k: v for k, v in values.items() if k not in unknown}), unknown
+
+
+def _key_limit(configured: Any) -> int:
+    if configured is Unknown:
+        return 0  # none to refuse a plan for; the apply will know it
+    return _DEFAULT_KEY_LIMIT if configured is None else int(configured)
 
 
 def _new_account(

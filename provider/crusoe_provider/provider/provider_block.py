@@ -1,16 +1,15 @@
 """The provider block, and what is wrong with its values by themselves: no file, no environment."""
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
-from crusoe_provider.api.endpoint import is_loopback
+from crusoe_provider.api.endpoint import Endpoint, EndpointError
 from crusoe_provider.api.settings import ENDPOINT
 from crusoe_provider.provider.problems import Problem
+from crusoe_provider.provider.validators import organization_id_problem
 from crusoe_provider.tokens.durations import format_duration, parse_duration
 
 _TIMEOUT_RANGE: Final = (timedelta(seconds=1), timedelta(minutes=10))
@@ -19,7 +18,6 @@ ID_VARIABLE: Final = "CRUSOE_ACCESS_KEY_ID"
 SECRET_VARIABLE: Final = "CRUSOE_SECRET_KEY"  # noqa: S105 - a variable's name
 
 _HEADER_TEXT: Final = re.compile(r"[!-~]+")
-_LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +65,8 @@ def _value_problems(block: ProviderBlock) -> Iterator[Problem]:
         if problem:
             yield problem
     organization_id = (block.organization_id or "").strip()
-    if organization_id in {".", ".."} or any(c.isspace() or c in "/\\?#%" for c in organization_id):
-        yield Problem(
-            "Invalid organization ID",
-            "An organization ID is a UUID such as ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab, without "
-            "blanks and slashes.",
-            "organization_id",
-        )
+    if organization_id and (problem_text := organization_id_problem(organization_id)):
+        yield Problem("Invalid organization ID", problem_text, "organization_id")
     if block.request_timeout is not None:
         yield from _timeout_problems(block.request_timeout)
     if block.max_retries is not None and (
@@ -149,50 +142,9 @@ def secret_problem(secret: str, what: str, attribute: str | None) -> Problem | N
 
 def endpoint_problems(endpoint: str, attribute: str | None) -> Iterator[Problem]:
     """Yield what is wrong with a base URL of the API, to be blamed on `attribute`."""
-    summary = "Invalid API endpoint"
-    where = "" if attribute else " It comes from CRUSOE_API_ENDPOINT or the profile."
-    advice = f"{where}\n\nAn example of one that works is {ENDPOINT}."
-    url = _split(endpoint)
-    if url is None or url.scheme not in {"http", "https"} or not _is_host(url.hostname or ""):
-        yield Problem(
-            summary,
-            f"The endpoint is no http or https URL with a host in ASCII letters.{advice}",
-            attribute,
-        )
-    elif "@" in url.netloc or "?" in endpoint or "#" in endpoint or _has_blanks(endpoint):
-        yield Problem(
-            summary,
-            f"The endpoint may have no user name, password, query, fragment or blanks.{advice}",
-            attribute,
-        )
-    elif url.scheme == "http" and not is_loopback(endpoint):
-        yield Problem(
-            summary,
-            "The endpoint must be https: over plain http anybody on the way could read the "
-            f"secrets of new tokens. Only a server on this machine may be http.{advice}",
-            attribute,
-        )
-
-
-def _split(endpoint: str) -> SplitResult | None:
     try:
-        url = urlsplit(endpoint)
-        _ = url.port  # reading it is what checks it
-    except ValueError:
-        return None
-    return url
-
-
-def _is_host(host: str) -> bool:
-    """Say whether `host` is an IP address, or a host name in ASCII letters (RFC 1123, and "_")."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        labels = host.removesuffix(".").split(".")
-        # A last label of digits alone makes a broken IPv4 address, not a name.
-        return all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
-    return True
-
-
-def _has_blanks(text: str) -> bool:
-    return any(character.isspace() or not character.isprintable() for character in text)
+        Endpoint.parse(endpoint)
+    except EndpointError as error:
+        where = "" if attribute else " It comes from CRUSOE_API_ENDPOINT or the profile."
+        advice = f"An example of one that works is {ENDPOINT}."
+        yield Problem("Invalid API endpoint", f"{error}{where}\n\n{advice}", attribute)

@@ -1,71 +1,75 @@
-"""The resource `crusoe_storage_token`: one API key of Object Storage."""
+"""The resource `crusoe_storage_token`: one API key of Object Storage.
 
-import logging
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+What a plan decides is in `resource_storage_token_plan.py`.
+"""
 
-from tf import iface
+from typing import TYPE_CHECKING, Final
+
 from tf.schema import Attribute, Block, Schema
-from tf.types import Bool, Map, String, Unknown
+from tf.types import Bool, Map, String
 from tf.utils import Diagnostics
 
-from crusoe_provider.api.errors import CrusoeError
-from crusoe_provider.provider.diagnostics import add_api_error
-from crusoe_provider.provider.lost_answer import settle as settle_lost_answer
-from crusoe_provider.provider.shortage import add_apply_shortage
-from crusoe_provider.provider.token_attributes import (
+from crusoe_provider.provider import token_creation, token_moves
+from crusoe_provider.provider.attributes import (
     ORGANIZATION_ID,
+    TOKEN_IDENTITY,
     Duration,
     Timestamp,
+    encrypt_to_attribute,
+    encrypted_secret_key_attribute,
+    organization_attribute,
+    token_identity,
+)
+from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.provider.reading import (
+    NOT_REFRESHED,
+    warn_if_disabled,
+    warn_of_lag,
+    warn_of_loss,
+    warn_of_no_proof,
+)
+from crusoe_provider.provider.resource_storage_token_plan import TokenPlan, home
+from crusoe_provider.provider.token_creation import waiting_time
+from crusoe_provider.provider.token_import import claim_secret, find_keys
+from crusoe_provider.provider.validators import (
     check_alias,
     check_lifetime,
     check_organization_id,
+    check_recipients,
     check_timeouts,
-    organization_attribute,
+    given,
 )
-from crusoe_provider.provider.token_import import SECRET_VARIABLE, add_not_importable
-from crusoe_provider.provider.token_move import moved_state
-from crusoe_provider.provider.token_plan import TokenPlan
-from crusoe_provider.provider.token_refresh import TokenRefresh
 from crusoe_provider.providerserver.blocks import SingleNestedBlock
+from crusoe_provider.providerserver.identity import IdentitySchema
 from crusoe_provider.providerserver.resource import (
     CreateContext,
+    DeleteContext,
+    ImportContext,
     MoveSource,
     PlanContext,
     PlanDestroyContext,
     ReadContext,
     Resource,
     State,
+    UpdateContext,
 )
-from crusoe_provider.tokens.creation import Ambiguous
-from crusoe_provider.tokens.durations import parse_duration
-from crusoe_provider.tokens.lifetime import expiry_after
-from crusoe_provider.tokens.quota import NoFreeSlotError
-from crusoe_provider.tokens.token import listed_attributes
+from crusoe_provider.tokens.encryption import Recipients, is_encrypted
+from crusoe_provider.tokens.errors import AnswerLost
+from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, NotProved, Present
+from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
-    from crusoe_provider.api.account import Account
-    from crusoe_provider.provider.provider import CrusoeProvider
+    from crusoe_provider.tokens.session import Session, Sessions
 
-logger = logging.getLogger(__name__)
-
-# How long a creation waits for a slot unless its timeouts block says otherwise.
-_DEFAULT_CREATE_TIMEOUT: Final = timedelta(minutes=2)
-_SECRET_UNKNOWN: Final = (
-    "Secret of the imported storage token is unknown",
-    (
-        "Crusoe shows a secret only once, when the token is created, so secret_key is null. "
-        "Nothing is replaced because of it; where you have the secret, remove the token from the "
-        f"state and import it again with {SECRET_VARIABLE} set to it."
-    ),
-)
+_NOT_CREATED: Final = "Storage token not created"
+_GONE: Final = "As long as it is in the configuration, a plan creates a new one with a new secret."
 
 
 class StorageTokenResource(Resource):
     """A storage token: an access key ID and a secret for the S3 interface."""
 
-    def __init__(self, provider: "CrusoeProvider") -> None:
-        self._provider = provider
+    def __init__(self, sessions: "Sessions") -> None:
+        self._sessions = sessions
 
     @classmethod
     def get_name(cls) -> str:
@@ -81,15 +85,14 @@ class StorageTokenResource(Resource):
                 "A storage token (API key) of Crusoe Cloud Object Storage: an access key ID and a "
                 "secret key for S3 clients. It belongs to the user whose credentials the provider "
                 "uses; a user has at most two. Crusoe shows the secret once, at creation: from "
-                "then on it exists in the Terraform state only, so protect the state. Destroying "
-                "the token revokes access at once."
+                "then on it exists in the Terraform state only, so protect the state, or have it "
+                "encrypted with `encrypt_to`. Destroying the token revokes access at once."
             ),
             attributes=[
                 Attribute(
                     "alias",
                     String(),
                     optional=True,
-                    requires_replace=True,
                     description=(
                         "Name for the token; it need not be unique. Changing it replaces the "
                         "token. Default: none. Example: `ci-uploads`."
@@ -100,7 +103,6 @@ class StorageTokenResource(Resource):
                     Timestamp(),
                     optional=True,
                     computed=True,
-                    requires_replace=True,
                     description=(
                         "When the token stops working, as an RFC 3339 date and time with a zone. "
                         "Changing, adding or removing it replaces the token; another spelling of "
@@ -140,7 +142,11 @@ class StorageTokenResource(Resource):
                         'had none does not. Default: none. Example: `{ rotation = "2027-q1" }`.'
                     ),
                 ),
-                organization_attribute(" whose buckets the token opens", requires_replace=True),
+                encrypt_to_attribute(
+                    "Any other change of the keys replaces the token, because its secret cannot "
+                    "be encrypted anew."
+                ),
+                organization_attribute(" whose buckets the token opens", replaces=True),
                 Attribute(
                     "id",
                     String(),
@@ -167,9 +173,10 @@ class StorageTokenResource(Resource):
                     description=(
                         "Secret for S3 clients (`AWS_SECRET_ACCESS_KEY`). Known only from the "
                         "creation, and kept in the state; it cannot be read again. Null for an "
-                        "imported token, unless the import was given it."
+                        "imported token, unless the import was given it, and with `encrypt_to`."
                     ),
                 ),
+                encrypted_secret_key_attribute(),
                 Attribute(
                     "status",
                     String(),
@@ -226,157 +233,191 @@ class StorageTokenResource(Resource):
             ],
         )
 
+    @classmethod
+    def identity_schema(cls) -> IdentitySchema:
+        """Return what tells a token from all others."""
+        return TOKEN_IDENTITY
+
+    def identity(self, state: State) -> State | None:
+        """Return the identity of the token that has a state."""
+        return token_identity(state)
+
     def validate(self, diags: Diagnostics, type_name: str, config: State) -> None:
         """Check the block; values may be unknown."""
         del type_name
         check_alias(diags, config)
         check_lifetime(diags, config)
         check_organization_id(diags, config)
+        check_recipients(diags, config)
         check_timeouts(diags, config)
+
+    def observe(self, state: State) -> None:
+        """Count the token among those of this state."""
+        key = state["access_key_id"]
+        session = self._sessions.get() if self._sessions.known else None
+        if session and key and (organization_id := home(session, state[ORGANIZATION_ID])):
+            session.quota(organization_id).observe(key)
 
     def plan(  # type: ignore[override]  # see Resource
         self, ctx: PlanContext, current: State | None, planned: State
     ) -> State:
         """Plan what is known, and check that there is room; see `Resource.plan`."""
-        with self._provider.activity.call():
-            plan = TokenPlan(self._provider, ctx)
-            return plan.creation(planned) if current is None else plan.update(current, planned)
+        session = self._sessions.get() if self._sessions.known else None
+        plan = TokenPlan(session, ctx)
+        if current is None:
+            return plan.creation(Token.of_plan(planned)).to_state()
+        return plan.update(Token.of_state(current), planned).to_state()
 
     def plan_destroy(self, ctx: PlanDestroyContext, current: State) -> None:
         """Count the slot that comes free."""
         del ctx
-        if slots := self._provider.slots(current[ORGANIZATION_ID]):
-            slots.freed(current["access_key_id"])
-
-    def observe(self, state: State) -> None:
-        """Count the token among those of this state."""
-        with self._provider.activity.call():
-            if slots := self._provider.slots(state[ORGANIZATION_ID]):
-                slots.seen(state["access_key_id"])
+        token = Token.of_state(current)
+        session = self._sessions.get() if self._sessions.known else None
+        if session and (organization_id := home(session, token.organization_id)):
+            session.quota(organization_id).plan_release(token.access_key_id)
 
     def create(  # type: ignore[override]  # see Resource
         self, ctx: CreateContext, planned: State
     ) -> State | None:
         """Create the token; its secret is saved before anything else can fail."""
-        self._provider.terraform.forget_reliance()
-        state = dict(planned)
+        session = self._sessions.get()
+        plan, memory = Token.of_plan(planned), Memory.of(ctx.private)
+        given_id = None if is_unknown(plan.organization_id) else plan.organization_id
+        with failing():
+            organization_id = session.organization_id(given_id)
+        plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
+        # Before anything exists: a token whose secret could not be encrypted would be lost.
+        recipients = Recipients(given(plan.encrypt_to) or ())
         try:
-            if state[ORGANIZATION_ID] is Unknown:
-                state[ORGANIZATION_ID] = self._account().organization_id()
-            if state["expires_at"] is Unknown:
-                state["expires_at"] = self._resolved_expiry(state["expires_after"])
-            creation = self._provider.token_creation(state[ORGANIZATION_ID])
-            outcome = creation.create(
-                alias=state["alias"],
-                expire_at=state["expires_at"],
-                seconds=_create_timeout(state["timeouts"]).total_seconds(),
-            )
-        except NoFreeSlotError as error:
-            add_apply_shortage(ctx.diagnostics, error.shortage)
-            return None
-        except CrusoeError as error:
-            self._add_error(ctx.diagnostics, "Storage token not created", error)
-            return None
-        if isinstance(outcome, Ambiguous):
-            credentials = self._provider.credentials
-            return settle_lost_answer(ctx.diagnostics, outcome, state, credentials=credentials)
-        state |= {
-            "access_key_id": outcome.key.access_key_id,
-            "secret_key": outcome.key.secret_key,
-            "user_id": outcome.user_id,
-        }
-        refresh = TokenRefresh(self._provider, ctx.diagnostics)
-        refresh.begin(state, ctx.private)
-        ctx.save(state)
-        return refresh.complete(creation, state, ctx.private)
+            with failing(_NOT_CREATED):
+                token, memory = token_creation.make(
+                    session,
+                    organization_id,
+                    plan,
+                    seconds=waiting_time(plan.timeouts, "create"),
+                    predecessor=memory.key,
+                )
+        except AnswerLost as lost:
+            if lost.left is not None:
+                # Beside an error Terraform keeps a state as tainted: the next apply replaces it.
+                ctx.private.clear()
+                ctx.save(plan.but(expires_at=lost.expire_at).as_listed(lost.left).to_state())
+            raise
+        session.hide(token.secret_key or "")
+        secret, token = token.secret_key, token.but(secret_key=None, encrypted_secret_key=None)
+        memory.keep(ctx.private)
+        # The token first, so that it cannot be lost over its secret.
+        ctx.save(token.to_state())
+        token = token.but(**recipients.kept(secret))
+        ctx.save(token.to_state())
+        token = token_creation.complete(ctx.diagnostics, session, organization_id, token, memory)
+        memory.keep(ctx.private)
+        return token.to_state()
 
     def read(  # type: ignore[override]  # see Resource
         self, ctx: ReadContext, current: State
     ) -> State | None:
         """Refresh the state from the list of keys; the secret stays what it was."""
-        with self._provider.activity.call():
-            return TokenRefresh(self._provider, ctx.diagnostics).read(ctx, current)
+        token, memory = Token.of_state(current), Memory.of(ctx.private)
+        if not self._sessions.known:
+            if self._sessions.warn_once("not refreshed"):
+                ctx.diagnostics.add_warning(*NOT_REFRESHED)
+            return current
+        session = self._sessions.get()
+        with failing("Storage token not read"):
+            # A token moved from elsewhere may not say where it is.
+            organization_id = session.organization_id(token.organization_id)
+            found = session.presence(organization_id).of(token, memory)
+        match found:
+            case Present():
+                token = memory.seen_again(token, found.key, session.now())
+                if session.awaits_secret(token.access_key_id):
+                    memory.secret_due = token.access_key_id
+                memory.keep(ctx.private)
+                return self._refreshed(ctx, token, organization_id, session).to_state()
+            case NotListedYet():
+                warn_of_lag(ctx.diagnostics, token, found)
+                return current
+            case NotProved():
+                warn_of_no_proof(ctx.diagnostics, token)
+                return current
+            case Gone():
+                warn_of_loss(ctx.diagnostics, token, found, _GONE)
+        return None
 
-    def update(self, ctx: iface.UpdateContext, current: State, planned: State) -> State | None:
-        """Return the planned state: whatever the API stores can only be replaced."""
-        del ctx, current
-        return planned
+    def _refreshed(
+        self, ctx: ReadContext, token: Token, organization_id: str, session: "Session"
+    ) -> Token:
+        warn_if_disabled(ctx.diagnostics, token)
+        return token.but(
+            organization_id=organization_id
+            if token.organization_id is None
+            else token.organization_id,
+            ready_for_renewal=token.lifetime.ready_for_renewal(session.now()),
+        )
 
-    def delete(self, ctx: iface.DeleteContext, current: State) -> None:
+    def update(  # type: ignore[override]  # see Resource
+        self, ctx: UpdateContext, current: State, planned: State
+    ) -> State | None:
+        """Return the planned state, with the secret encrypted if the plan says so.
+
+        Whatever the API stores can only be replaced.
+        """
+        del ctx
+        plan, secret = Token.of_plan(planned), Token.of_state(current).secret_key
+        if not (is_unknown(plan.secret_key) or is_unknown(plan.encrypted_secret_key)):
+            return planned
+        if secret is None:
+            secret = self._sessions.get().import_secret
+        recipients = Recipients(given(plan.encrypt_to) or ())
+        return plan.but(**recipients.kept(secret)).to_state()
+
+    def delete(  # type: ignore[override]  # see Resource
+        self, ctx: DeleteContext, current: State
+    ) -> None:
         """Revoke the token; one that is gone already is success."""
-        account = self._account()
-        self._provider.terraform.forget_reliance()
-        refresh = TokenRefresh(self._provider, ctx.diagnostics)
-        summary = "Storage token not deleted"
-        try:
-            organization_id = current[ORGANIZATION_ID] or account.organization_id()
-            deleted = account.delete_key(organization_id, current["access_key_id"])
-            if not deleted and refresh.belongs_to_somebody_else(account, current):
-                refresh.add_foreign(summary, account, current)
-                return
-        except CrusoeError as error:
-            self._add_error(ctx.diagnostics, summary, error)
-            return
-        if slots := self._provider.slots(organization_id):
-            slots.deleted(current["access_key_id"])
+        del ctx
+        session, token = self._sessions.get(), Token.of_state(current)
+        with failing("Storage token not deleted"):
+            organization_id = session.organization_id(token.organization_id)
+            if not session.revoke(organization_id, token.access_key_id):
+                # For another user than the owner every token is absent.
+                session.presence(organization_id).check_owner(token)
 
-    def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
-        """Find a token by its token ID or access key ID, `<organization>/` before it or not."""
-        account = self._account()
-        account.expect_identity()
-        organization_id, _, wanted = id.strip().rpartition("/")
-        try:
-            organization_id = organization_id or account.organization_id()
-            keys = account.keys(organization_id)
-            caller = account.identity()
-        except CrusoeError as error:
-            self._add_error(ctx.diagnostics, "Storage token not imported", error)
-            return None
-        key = next((k for k in keys if wanted in {k.key_uuid, k.access_key_id}), None)
-        mine = sorted((k for k in keys if k.user_id == caller.id), key=lambda k: k.created_at)
-        if key is None or key not in mine:
-            add_not_importable(ctx.diagnostics, wanted, key, mine, caller)
-            return None
-        secret_key = self._provider.imported_secret()
-        if secret_key is None:
-            ctx.diagnostics.add_warning(*_SECRET_UNKNOWN)
-        return listed_attributes(key) | {
-            ORGANIZATION_ID: organization_id,
-            "secret_key": secret_key,
-            "alias": key.alias,
-            "expires_at": key.expire_at,
-            "ready_for_renewal": False,
-        }
+    def import_(  # type: ignore[override]  # see Resource
+        self,
+        ctx: ImportContext,
+        id: str,  # noqa: A002 - tf's name
+    ) -> State | None:
+        """Find a token by its token ID or access key ID, `<organization>/` before it or not.
+
+        Or by its identity.
+        """
+        session = self._sessions.get()
+        given_id, _, wanted = id.strip().rpartition("/")
+        if ctx.identity is not None:
+            given_id = ctx.identity[ORGANIZATION_ID] or ""
+            wanted = ctx.identity["access_key_id"] or ""
+        organization_id, (key,) = find_keys(session, given_id, [wanted])
+        token = Token.of_key(key, organization_id=organization_id)
+        secret = claim_secret(ctx.diagnostics, session, wanted)
+        if secret is None:
+            return token.to_state()
+        if is_encrypted(secret):
+            token = token.but(encrypted_secret_key=f"{secret}\n")
+        elif session.terraform.imports_only():
+            token = token.but(secret_key=secret)
+        else:
+            # An import knows nothing of the configuration, and its result is part of the plan. So
+            # the secret has to wait for the apply, which knows whether it is to be encrypted.
+            session.await_secret(token.access_key_id)
+        return token.to_state()
 
     def move(self, diagnostics: Diagnostics, source: MoveSource) -> State | None:
-        """Take over a key of Crusoe's own provider, secret included."""
+        """Take over a key of Crusoe's own provider, or the only one of a rotating token."""
         del diagnostics
-        return moved_state(source)
+        return token_moves.to_token(source)
 
     def undo_create(self, state: State) -> None:
         """Revoke a token that Terraform, killed in between, cannot take into its state."""
-        access_key_id = state["access_key_id"]
-        try:
-            self._account().delete_key(state[ORGANIZATION_ID], access_key_id, finish=True)
-            logger.warning("Revoked %s: Terraform ended before it could store it", access_key_id)
-        except CrusoeError as error:
-            logger.error("Storage token %s is in no state: %s", access_key_id, error)  # noqa: TRY400 - the traceback says no more
-
-    def _account(self) -> "Account":
-        account = self._provider.account
-        if account is None:
-            raise AssertionError("Terraform applies with a known configuration only")
-        return account
-
-    def _add_error(self, diags: Diagnostics, summary: str, error: CrusoeError) -> None:
-        add_api_error(diags, summary, error, credentials=self._provider.credentials)
-
-    def _resolved_expiry(self, expires_after: Any) -> str | None:
-        if expires_after is None:  # it was unknown in the plan, and turned out to be null
-            return None
-        return expiry_after(parse_duration(expires_after), self._provider.now())
-
-
-def _create_timeout(timeouts: State | None) -> timedelta:
-    given = timeouts["create"] if timeouts else None
-    return parse_duration(given) if given else _DEFAULT_CREATE_TIMEOUT
+        token_creation.undo(self._sessions.get(), Token.of_state(state))

@@ -11,14 +11,16 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgpack
-from tf.gen import tfplugin_pb2 as pb
+from msgpack.ext import ExtType
 from tf.types import Unknown
-from tf.utils import read_dynamic_value, to_dynamic_value
 
+from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_provider.providerserver.errors import MalformedRequestError
 
-# msgpack has no annotations; this gives the one function used here a type.
+# msgpack has no annotations; this gives the functions used here a type.
 _unpack: Final[Callable[..., Any]] = msgpack.unpackb  # type: ignore[attr-defined]
+_pack: Final[Callable[..., bytes]] = msgpack.packb
+_UNKNOWN: Final = ExtType(0, b"\x00")
 _UNKNOWN_CODES: Final = frozenset({0, 12})
 
 
@@ -31,10 +33,10 @@ def decode(value: pb.DynamicValue) -> Any:
     try:
         if value.msgpack:
             return _unpack(value.msgpack, ext_hook=_decode_extension)
-        return read_dynamic_value(value)
-    except (ValueError, msgpack.UnpackException) as exc:
+        return json.loads(value.json) if value.json else None
+    except (ValueError, RecursionError, msgpack.UnpackException):
         # The cause may quote the value, and the value may be a secret.
-        raise MalformedRequestError(f"A value cannot be decoded ({type(exc).__name__}).") from None
+        raise MalformedRequestError("A value cannot be decoded.") from None
 
 
 def decode_object(value: pb.DynamicValue) -> dict[str, Any] | None:
@@ -45,7 +47,7 @@ def decode_object(value: pb.DynamicValue) -> dict[str, Any] | None:
     """
     decoded = decode(value)
     if decoded is not None and not isinstance(decoded, dict):
-        raise MalformedRequestError(f"A value is no object: {type(decoded).__name__}.")
+        raise MalformedRequestError("A value that has to be an object is none.")
     return decoded
 
 
@@ -53,16 +55,16 @@ def json_object(stored: bytes) -> dict[str, Any] | None:
     """Return the object of a JSON text that Terraform has kept, or `None` if it is none."""
     try:
         document = json.loads(stored)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 
 
 def encode(value: Any) -> pb.DynamicValue:
     """Return `value` as a dynamic value; `Unknown` may stand anywhere in it."""
-    # An explicit nil rather than an empty message: Terraform reads both as null, and a
-    # response in which the field is set can be told from one that never got that far.
-    return to_dynamic_value(value) if value is not None else pb.DynamicValue(msgpack=b"\xc0")
+    # Null is an explicit nil, not an empty message: Terraform reads both alike, and a response
+    # in which the field is set can be told from one that never got that far.
+    return pb.DynamicValue(msgpack=_pack(value, default=_encode_unknown))
 
 
 def number(value: Any) -> Any:
@@ -84,12 +86,13 @@ def has_unknown(value: Any) -> bool:
     return value is Unknown
 
 
-def without_refinements(value: pb.DynamicValue) -> pb.DynamicValue:
-    """Return `value` with refined unknowns made plain ones, for code that decodes with `tf`."""
-    return encode(decode(value))
-
-
 def _decode_extension(code: int, data: bytes) -> Any:
     if code in _UNKNOWN_CODES:
         return Unknown
     raise ValueError(f"unknown msgpack extension {code}, {len(data)} bytes")
+
+
+def _encode_unknown(value: Any) -> Any:
+    if value is Unknown:
+        return _UNKNOWN
+    raise TypeError(f"no value of Terraform's: {type(value).__name__}")

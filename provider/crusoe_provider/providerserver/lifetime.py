@@ -3,22 +3,30 @@
 Terraform ends a plugin with the RPC `GRPCController.Shutdown` and kills it two seconds later. When
 Terraform itself is killed nobody sends anything, but the other end of our standard output closes.
 A terminal's Ctrl-C reaches the whole process group: Terraform hears it too and decides, so it is
-ignored here, as go-plugin servers do. SIGTERM, which a service manager sends to every process, is
-taken as Terraform's own wish to stop: calls under way finish, and Terraform still gets answers.
+ignored here, as go-plugin servers do. The other signals by which an end is asked for, of a service
+manager, of a terminal that is closed, are taken as Terraform's own wish to stop: calls under way
+finish, and Terraform still gets answers.
 """
 
+import faulthandler
+import logging
 import os
 import select
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-# Only where a system does not report the closed pipe: how often to look whether the parent lives.
-_PARENT_CHECK_MS: Final = 1000
+logger = logging.getLogger(__name__)
+
+# How often to look whether the server lives, and, where a system does not report the closed pipe,
+# the parent.
+_CHECK_MS: Final = 1000
 _CLOSED: Final = select.POLLERR | select.POLLHUP | select.POLLNVAL
+_STOPS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Lifetime:
@@ -30,8 +38,9 @@ class Lifetime:
 
     Attributes:
         stop: See above.
-        gone_at: When Terraform was found to be gone without a word, on the monotonic clock; `None`
-            if it was not.
+        gone_at: When it was found that no answer reaches Terraform any more, on the monotonic
+            clock; `None` if Terraform has ended the process.
+        server_died: Whether the gRPC server has, by itself.
     """
 
     def __init__(self, stop: threading.Event, output: int) -> None:
@@ -40,14 +49,16 @@ class Lifetime:
         self._parent = os.getppid()
         self._over = threading.Event()
         self.gone_at: float | None = None
+        self.server_died = False
         self._wake_reader, self._wake_writer = os.pipe()
         self._calls = 0
         self._idle = threading.Condition()
 
     def handle_signals(self) -> None:
-        """Let Ctrl-C be Terraform's business and SIGTERM ask for an end; main thread only."""
+        """Let Ctrl-C be Terraform's business and other signals ask for an end; main thread only."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda _number, _frame: self.stop.set())
+        for number in _STOPS:
+            signal.signal(number, lambda _number, _frame: self.stop.set())
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -67,24 +78,51 @@ class Lifetime:
         self._over.set()
         os.write(self._wake_writer, b".")
 
-    def wait_for_end(self) -> None:
-        """Return when `end` was called, or Terraform is gone."""
+    def wait_for_end(self, server_threads: Iterable[threading.Thread] = ()) -> None:
+        """Return when `end` was called, Terraform is gone, or the server is.
+
+        Args:
+            server_threads: Those without which no call is served.
+        """
         poll = select.poll()
         poll.register(self._wake_reader, select.POLLIN)
         # No event is asked for: a closed pipe is reported all the same.
         poll.register(self._output, 0)
         while not self._over.is_set():
-            events = dict(poll.poll(_PARENT_CHECK_MS))
+            events = dict(poll.poll(_CHECK_MS))
             if events.get(self._output, 0) & _CLOSED or os.getppid() != self._parent:
-                self.gone_at = time.monotonic()
-                self.stop.set()
-                self._over.set()
+                self._break_off()
+            elif not all(thread.is_alive() for thread in server_threads):
+                logger.error(
+                    "The gRPC server of this process has died, so the process ends. The machine, "
+                    "or a limit set for the process, has too little memory or too few threads."
+                )
+                self.server_died = True
+                self._break_off()
+
+    def _break_off(self) -> None:
+        self.gone_at = time.monotonic()
+        self.stop.set()
+        self._over.set()
 
     def wait_for_over(self) -> None:
         """Return when the end has been decided; for streams that last as long as the process."""
         self._over.wait()
 
-    def wait_for_calls(self) -> None:
-        """Return when no call is under way."""
+    def wait_for_calls(self, seconds: float) -> None:
+        """Return when no call is under way, or after some time."""
         with self._idle:
-            self._idle.wait_for(lambda: self._calls == 0)
+            if not self._idle.wait_for(lambda: self._calls == 0, seconds):
+                logger.error("The process ends with calls under way", extra={"calls": self._calls})
+
+
+def end_within(seconds: float) -> None:
+    """End the process after some time whatever happens in it, with a trace in the log.
+
+    The time of an earlier call counts no more.
+    """
+    try:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.stderr)
+    except (RuntimeError, MemoryError):  # it takes a thread
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -1,8 +1,9 @@
 """The part of planning that is the same for every resource."""
 
-from tf.gen import tfplugin_pb2 as pb
 from tf.types import Unknown
 
+from crusoe_provider.providerserver import protocol_pb2 as pb
+from crusoe_provider.providerserver.errors import attribute_path
 from crusoe_provider.providerserver.resource import State
 from crusoe_provider.providerserver.state_codec import StateCodec
 
@@ -40,10 +41,7 @@ def replacing_attributes(codec: StateCodec, prior: State, planned: State) -> set
 
 def attribute_paths(names: set[str]) -> list[pb.AttributePath]:
     """Return the paths of top-level attributes, in a stable order."""
-    return [
-        pb.AttributePath(steps=[pb.AttributePath.Step(attribute_name=name)])
-        for name in sorted(names)
-    ]
+    return [attribute_path([name]) for name in sorted(names)]
 
 
 def without_unknowns(state: State) -> State:

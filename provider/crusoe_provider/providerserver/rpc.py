@@ -9,7 +9,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import grpc
 from tf.utils import Diagnostics
 
-from crusoe_provider.providerserver.errors import add_diagnostics, add_exception
+from crusoe_provider.providerserver.errors import add_exception, messages_of
+from crusoe_provider.providerserver.plugin import Plugin
 
 logger = logging.getLogger(__name__)
 
@@ -34,47 +35,69 @@ class Call(NamedTuple, Generic[Request, Response]):
     peer_gone: Callable[[], bool]
 
 
+class Servicer:
+    """Serves some of the RPCs: each is a method of its name.
+
+    Args:
+        plugin: What all servicers share.
+    """
+
+    def __init__(self, plugin: Plugin) -> None:
+        self.plugin = plugin
+
+
+def work(
+    plugin: Plugin, rpc_name: str, request: Any, diagnostics: Diagnostics, body: Callable[[], None]
+) -> None:
+    """Do the work of a call: never raise, keep the process alive meanwhile, log the duration.
+
+    Args:
+        plugin: The plugin.
+        rpc_name: The name of the call.
+        request: What Terraform sent.
+        diagnostics: Gets an error for an exception.
+        body: The work.
+    """
+    started = time.monotonic()
+    with plugin.lifetime.call():
+        try:
+            with plugin.provider.in_flight():
+                body()
+        except Exception as exc:  # noqa: BLE001 - the boundary: it becomes a diagnostic
+            add_exception(diagnostics, rpc_name, exc, plugin.provider)
+    logger.debug(
+        "Served an RPC",
+        extra={
+            "rpc": rpc_name,
+            "type_name": getattr(request, "type_name", ""),
+            "duration_ms": round((time.monotonic() - started) * 1000, 1),
+            "errors": diagnostics.has_errors(),
+        },
+    )
+
+
 def rpc(
-    response_type: type[Response],
-) -> Callable[
-    [Callable[[Any, Call[Any, Response]], None]],
-    Callable[[Any, Any, grpc.ServicerContext], Response],
-]:
+    handler: Callable[[Any, Call[Any, Any]], None],
+) -> Callable[[Any, Any, Any, grpc.ServicerContext], Any]:
     """Make a gRPC method of a function that fills the response of a `Call`.
 
     The method never raises: an exception becomes an error diagnostic beside what the response
     already holds. The process stays alive until it is done, whoever is left to take the answer.
-    Its duration is logged.
-
-    Args:
-        response_type: The message to answer with; it has a field `diagnostics`.
     """
 
-    def decorate(
-        handler: Callable[[Any, Call[Any, Response]], None],
-    ) -> Callable[[Any, Any, grpc.ServicerContext], Response]:
-        @functools.wraps(handler)
-        def serve(servicer: Any, request: Any, context: grpc.ServicerContext) -> Response:
-            started = time.monotonic()
-            call = Call(request, response_type(), Diagnostics(), lambda: not context.is_active())
-            with servicer.lifetime.call():
-                try:
-                    handler(servicer, call)
-                except Exception as exc:  # noqa: BLE001 - the boundary: it becomes a diagnostic
-                    add_exception(call.diagnostics, handler.__name__, exc)
-            response: Any = call.response
-            add_diagnostics(response, call.diagnostics)
-            logger.debug(
-                "Served an RPC",
-                extra={
-                    "rpc": handler.__name__,
-                    "type_name": getattr(request, "type_name", ""),
-                    "duration_ms": round((time.monotonic() - started) * 1000, 1),
-                    "errors": call.diagnostics.has_errors(),
-                },
-            )
-            return call.response
+    @functools.wraps(handler)
+    def serve(
+        servicer: Servicer, request: Any, response: Any, context: grpc.ServicerContext
+    ) -> Any:
+        call = Call(request, response, Diagnostics(), lambda: not context.is_active())
+        work(
+            servicer.plugin,
+            handler.__name__,
+            request,
+            call.diagnostics,
+            lambda: handler(servicer, call),
+        )
+        response.diagnostics.extend(messages_of(call.diagnostics))
+        return response
 
-        return serve
-
-    return decorate
+    return serve

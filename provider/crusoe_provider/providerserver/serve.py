@@ -7,6 +7,7 @@ executable with a magic cookie in the environment and reads one line from its st
 
 import base64
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -20,11 +21,15 @@ import grpc
 
 from crusoe_provider.providerserver import quick_start
 from crusoe_provider.providerserver.certificate import new_certificate
-from crusoe_provider.providerserver.lifetime import Lifetime
+from crusoe_provider.providerserver.lifetime import Lifetime, end_within
 from crusoe_provider.providerserver.log import Redactor, configure_logging
 
 if TYPE_CHECKING:
+    from crusoe_provider.providerserver.plugin import Plugin
     from crusoe_provider.providerserver.provider import Provider
+    from crusoe_provider.providerserver.terraform import Terraform
+
+logger = logging.getLogger(__name__)
 
 MAGIC_COOKIE: Final = "TF_PLUGIN_MAGIC_COOKIE"
 _MAGIC_COOKIE_VALUE: Final = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
@@ -41,9 +46,13 @@ _SERVER_OPTIONS: Final = (
 )
 # How long answers on their way may take once the process is to end.
 _GRACE_SECONDS: Final = 1.0
+# Longer than a call may take that has reached an API, and what follows it.
+_LONGEST_END_SECONDS: Final = 150.0
+# How long the interpreter may take to end.
+_EXIT_SECONDS: Final = 5.0
 # A socket's path must fit into 104 bytes on macOS, 108 on Linux.
 _LONGEST_SOCKET_PATH: Final = 100
-_PREFIX: Final = "tf-crusoe-"
+_PREFIX: Final = "tf-plugin-"
 _SOCKET: Final = "/plugin"
 
 
@@ -52,16 +61,19 @@ class NotStartedByTerraformError(Exception):
 
 
 def serve(
-    new_provider: "Callable[[threading.Event], Provider]",
+    new_provider: "Callable[[threading.Event, Terraform], Provider]",
     *,
     environ: Mapping[str, str] = os.environ,
+    longest_end: float = _LONGEST_END_SECONDS,
 ) -> None:
     """Serve a provider until Terraform has no more use for it.
 
     Args:
         new_provider: Makes the provider, after the handshake; gets the event that is set when
-            nothing new is to be started.
+            nothing new is to be started, and the Terraform that has started this process.
         environ: The environment that Terraform gave.
+        longest_end: How many seconds the process may go on without Terraform, to finish what is
+            under way and to give back what it holds.
 
     Raises:
         NotStartedByTerraformError: Without the magic cookie.
@@ -69,7 +81,7 @@ def serve(
     if environ.get(MAGIC_COOKIE) != _MAGIC_COOKIE_VALUE:
         raise NotStartedByTerraformError
     redactor = Redactor()
-    configure_logging(environ, redactor)
+    configure_logging(environ, redactor, packages=[new_provider.__module__])
     stop = threading.Event()
     lifetime = Lifetime(stop, sys.stdout.fileno())
     lifetime.handle_signals()
@@ -83,21 +95,43 @@ def serve(
         print("|".join(map(str, fields)), flush=True)  # noqa: T201 - the handshake itself
         # The socket takes connections from now on, and the server answers once it is started. So
         # what takes longer to import is imported while Terraform is busy connecting.
+        from crusoe_provider.providerserver.plugin import Plugin  # noqa: PLC0415
         from crusoe_provider.providerserver.recent_creations import RecentCreations  # noqa: PLC0415
         from crusoe_provider.providerserver.services import add_services  # noqa: PLC0415
+        from crusoe_provider.providerserver.terraform import Terraform  # noqa: PLC0415
 
-        provider = new_provider(stop)
-        creations = RecentCreations()
-        add_services(server, provider, lifetime, creations, hide=redactor.hide)
+        terraform = Terraform(os.getppid(), environ)
+        provider = new_provider(stop, terraform)
+        provider.hide_with(redactor.hide)
+        plugin = Plugin(provider, lifetime, RecentCreations(), terraform, hide=redactor.hide)
+        add_services(server, plugin)
+        others = set(threading.enumerate())
         server.start()
         quick_start.end()
-        lifetime.wait_for_end()
-        server.stop(grace=_GRACE_SECONDS).wait()
-        # grpc forgets a call whose peer is gone; the work behind it is finished all the same.
-        lifetime.wait_for_calls()
-        if lifetime.gone_at is not None:
-            creations.undo(lifetime.gone_at)
-        provider.finish()
+        lifetime.wait_for_end(set(threading.enumerate()) - others)
+    # The socket is gone by now, whatever comes.
+    _finish(server, plugin, longest_end)
+
+
+def _finish(server: grpc.Server, plugin: "Plugin", longest: float) -> None:
+    """Finish what is under way, and give back what is still held; in bounded time."""
+    end_within(longest)
+    try:
+        # One that has died holds locks for ever, and never says that it has stopped.
+        if not plugin.lifetime.server_died:
+            server.stop(grace=_GRACE_SECONDS).wait(2 * _GRACE_SECONDS)
+    except Exception as exc:  # noqa: BLE001 - it takes a thread, which there may not be
+        logger.error("The gRPC server could not be stopped: %s", type(exc).__name__)  # noqa: TRY400
+    # grpc forgets a call whose peer is gone; the work behind it is finished all the same.
+    plugin.lifetime.wait_for_calls(longest - 3 * _GRACE_SECONDS)
+    gone_at = plugin.lifetime.gone_at
+    undo = (lambda: plugin.creations.undo(gone_at)) if gone_at is not None else None
+    for finish in filter(None, (undo, plugin.provider.finish)):
+        try:
+            finish()
+        except Exception as exc:  # noqa: BLE001 - the rest is finished all the same
+            logger.error("What was held is not given back: %s", type(exc).__name__)  # noqa: TRY400
+    end_within(_EXIT_SECONDS)
 
 
 @contextlib.contextmanager

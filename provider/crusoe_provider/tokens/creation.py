@@ -2,26 +2,27 @@
 
 The secret of a token is in the answer to the POST and nowhere else, and the API has no idempotency
 key. So a POST is sent once. When its answer is lost (a cut connection, a time-out, a 502 after the
-fact, an unreadable body) nobody knows whether there is a new token; the list is asked, and compared
-with what was there before. Creations in one organization take turns, so that a token that appears
-in between can only be this one, or one that somebody else made in those seconds.
+fact, an unreadable body) nobody knows whether there is a new key; the list is asked, and compared
+with what was there before. Creations in one organization take turns, so a key that appears in
+between can only be this one, or one that somebody else made in those seconds. A key without its
+secret is worth nothing: when exactly one can be it, it is revoked at once.
 """
 
 import threading
-import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crusoe_provider.api.errors import ApiError, CrusoeError, RequestError
-from crusoe_provider.tokens.quota import KeySlots
+from crusoe_provider.tokens.errors import AnswerLost, OwnerUnknown
+from crusoe_provider.tokens.lifetime import same_expiry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from crusoe_provider.api.account import Account
-    from crusoe_provider.api.models import NewStorageKey, StorageKey
+    from crusoe_provider.api.models import Identity, NewStorageKey, StorageKey
+    from crusoe_provider.tokens.ownership import Ownership
+    from crusoe_provider.tokens.quota import Quota, Reservation
 
-
-# A list that does not show the new token yet is asked again after these; seven seconds in all.
+# A list that does not show the new key yet is asked again after these; seven seconds in all.
 _PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 3.5)
 
 
@@ -30,37 +31,24 @@ class Created(NamedTuple):
 
     Attributes:
         key: Its access key ID and secret.
-        user_id: To whom it belongs.
+        expire_at: The expiry that was asked for.
+        creator: Who has made it.
     """
 
     key: "NewStorageKey"
-    user_id: str
+    expire_at: str | None
+    creator: "Identity"
 
 
-class Ambiguous(NamedTuple):
-    """The answer was lost.
-
-    Attributes:
-        cause: What happened to the request.
-        candidates: The caller's tokens with this alias that are new in the list: none, one or
-            more. `None` when the list could not be read either.
-        list_error: Why it could not be read.
-    """
-
-    cause: RequestError
-    candidates: "tuple[StorageKey, ...] | None"
-    list_error: CrusoeError | None = None
-
-
-class TokenCreation:
+class Creation:
     """Creates tokens in one organization, one at a time.
 
     Args:
         account: The caller's account.
         organization_id: The organization.
-        slots: The slots for keys there.
+        quota: The quota there.
+        ownership: Tells the caller's keys from those of others.
         stop: Ends waits.
-        monotonic: The clock, in seconds.
     """
 
     def __init__(
@@ -68,95 +56,162 @@ class TokenCreation:
         account: "Account",
         organization_id: str,
         *,
-        slots: KeySlots,
+        quota: "Quota",
+        ownership: "Ownership",
         stop: threading.Event,
-        monotonic: "Callable[[], float]" = time.monotonic,
     ) -> None:
         self._account = account
         self._organization_id = organization_id
-        self._slots = slots
+        self._quota = quota
+        self._ownership = ownership
         self._stop = stop
-        self._monotonic = monotonic
 
     def create(
-        self, *, alias: str | None, expire_at: str | None, seconds: float
-    ) -> Created | Ambiguous:
+        self,
+        *,
+        alias: str | None,
+        expire_at: Callable[[], str | None],
+        seconds: float,
+        predecessor: str | None = None,
+        make_room: Callable[[], bool] | None = None,
+    ) -> Created:
         """Take a slot, send one POST, and find out what came of it.
 
         Args:
             alias: The label, if any.
-            expire_at: The expiry, if any.
+            expire_at: Returns the expiry, if any; asked just before the POST, so that no waiting
+                shortens the life of the token.
             seconds: How long to wait for a slot.
+            predecessor: The access key ID of the token that this one replaces, if it does.
+            make_room: Frees a slot where none is; see `Quota.reserve`.
 
         Raises:
-            NoFreeSlotError: There was none, and nothing was created.
+            NoSlotCameFree: There was none, and nothing was created.
+            AnswerLost: The answer was lost; a key that was certainly made is revoked.
             CrusoeError: Nothing was created.
         """
-        ends = self._monotonic() + seconds
-        while True:
-            with self._slots.slot(ends - self._monotonic()) as existing:
-                try:
-                    return self._create_in_slot(existing, alias, expire_at)
-                except RequestError as error:
-                    # Somebody may have been faster; then this token waits for a slot again.
-                    if type(error) is not ApiError or not self._slots.refused():
-                        raise
-
-    def _create_in_slot(
-        self, existing: frozenset[str], alias: str | None, expire_at: str | None
-    ) -> Created | Ambiguous:
         # Known before anything exists, so that what follows the POST cannot fail for it.
-        caller = self._account.identity().id
-        try:
-            key = self._account.create_key(self._organization_id, alias=alias, expire_at=expire_at)
-        except RequestError as error:
-            if not error.may_have_happened:
-                raise
-            outcome = self._find_out(error, lambda key: _is_new(key, existing, caller, alias))
-            for candidate in outcome.candidates or ():
-                self._slots.created(candidate.access_key_id)
-            return outcome
-        self._slots.created(key.access_key_id)
-        return Created(key, caller)
+        creator = self._account.identity()
+        with self._quota.reserve(seconds, predecessor=predecessor, make_room=make_room) as slot:
+            while True:
+                before = slot.wait()
+                expiry = expire_at()
+                try:
+                    key = self._account.create_key(
+                        self._organization_id, alias=alias, expire_at=expiry
+                    )
+                except RequestError as error:
+                    if error.may_have_happened:
+                        raise self._find_out(error, slot, before, alias, expiry) from error
+                    # Somebody may have been faster; then this token waits for a slot again.
+                    if type(error) is not ApiError or not slot.was_full():
+                        raise
+                else:
+                    slot.take(key.access_key_id)
+                    return Created(key, expiry, creator)
 
-    def listed(self, wanted: "Callable[[StorageKey], bool]") -> "tuple[StorageKey, ...]":
-        """Return the wanted keys; while there are none the list, which may lag, is asked again.
+    def listed(self, access_key_id: str) -> "StorageKey | None":
+        """Return a new key as the list shows it; `None` while it does not.
 
-        Work that has reached the API is brought to its end by this: the list is read once even
-        after Terraform has asked to stop.
+        The list, which may lag, is asked again for some seconds. Work that has reached the API is
+        brought to its end by this: the list is read once even after a stop was asked for.
 
         Raises:
             CrusoeError: The list could not be read.
         """
-        self._slots.wait_for_creations()
-        return self._search(wanted)
-
-    def _search(self, wanted: "Callable[[StorageKey], bool]") -> "tuple[StorageKey, ...]":
-        fresh = False
-        for pause in (*_PAUSES_SECONDS, None):
-            keys = self._account.keys(self._organization_id, fresh=fresh, finish=True)
-            found = tuple(key for key in keys if wanted(key))
-            if found or pause is None or self._stop.wait(pause):
-                return found
-            fresh = True
-        return ()
+        self._quota.wait_for_creations()
+        found = self._search(lambda keys: [k for k in keys if k.access_key_id == access_key_id])
+        return found[0] if found else None
 
     def token_id(self, access_key_id: str) -> str | None:
         """Return the token ID of a new token, as far as the list shows it already."""
         try:
-            listed = self.listed(lambda key: bool(key.access_key_id == access_key_id))
+            key = self.listed(access_key_id)
         except CrusoeError:
             return None
-        return listed[0].key_uuid if listed else None
+        return key.key_uuid if key else None
+
+    def _search(
+        self, wanted: "Callable[[Sequence[StorageKey]], list[StorageKey]]"
+    ) -> "list[StorageKey]":
+        fresh = False
+        for pause in (*_PAUSES_SECONDS, None):
+            keys = self._account.keys(self._organization_id, fresh=fresh, finish=True)
+            found = wanted(keys)
+            if found or pause is None or self._stop.wait(pause):
+                return found
+            fresh = True
+        return []
+
+    # -- A lost answer -------------------------------------------------------------------------
 
     def _find_out(
-        self, cause: RequestError, could_be_it: "Callable[[StorageKey], bool]"
-    ) -> Ambiguous:
+        self,
+        cause: RequestError,
+        slot: "Reservation",
+        before: frozenset[str],
+        alias: str | None,
+        expiry: str | None,
+    ) -> AnswerLost:
+        lost = AnswerLost(cause, expire_at=expiry)
         try:
-            return Ambiguous(cause, self._search(could_be_it))
+            lost.candidates = self._search(lambda keys: self._new(keys, before, alias, expiry))
         except CrusoeError as error:
-            return Ambiguous(cause, None, error)
+            lost.list_error = error
+            return lost
+        if len(lost.candidates) == 1:
+            self._revoke(lost, lost.candidates[0])
+        # Those that stay take slots, whoever has made them.
+        for key in lost.candidates:
+            if key is not lost.revoked:
+                slot.take(key.access_key_id)
+        return lost
+
+    def _new(
+        self,
+        keys: "Sequence[StorageKey]",
+        before: frozenset[str],
+        alias: str | None,
+        expiry: str | None,
+    ) -> "list[StorageKey]":
+        try:
+            mine = self._ownership.mine(keys, self._account.identity())
+        except OwnerUnknown:
+            mine = list(keys)
+        return could_be_it(mine, before=before, alias=alias, expire_at=expiry)
+
+    def _revoke(self, lost: AnswerLost, key: "StorageKey") -> None:
+        try:
+            self._account.delete_key(self._organization_id, key.access_key_id, finish=True)
+        except CrusoeError as error:
+            lost.left, lost.revoke_error = key, error
+        else:
+            lost.revoked = key
 
 
-def _is_new(key: "StorageKey", before: frozenset[str], caller: str, alias: str | None) -> bool:
-    return key.access_key_id not in before and key.user_id == caller and key.alias == alias
+def could_be_it(
+    keys: "Sequence[StorageKey]",
+    *,
+    before: frozenset[str],
+    alias: str | None,
+    expire_at: str | None,
+) -> "list[StorageKey]":
+    """Return those of the caller's keys that a creation with a lost answer may have made.
+
+    Args:
+        keys: The caller's keys after the POST.
+        before: The access key IDs of those before it.
+        alias: The alias that was asked for. A server may store it trimmed or in another case.
+        expire_at: The expiry that was asked for, to the second.
+    """
+    return [
+        key
+        for key in keys
+        if key.access_key_id not in before
+        and _folded(key.alias) == _folded(alias)
+        and same_expiry(expire_at, key.expire_at)
+    ]
+
+
+def _folded(alias: str | None) -> str:
+    return (alias or "").strip().casefold()

@@ -1,22 +1,24 @@
-"""What is going on in this process, so that a decision can wait until nothing more comes."""
+"""The calls that Terraform has in flight with this process, and waiting for what they bring."""
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-# Waits cannot listen to the stop signal and to news at once; this is how late they hear of a stop.
+# A wait cannot listen to the stop signal and to notifications at once; this is how late it hears
+# of a stop.
 _STOP_CHECK_SECONDS: Final = 0.2
 
 
-class Activity:
-    """Counts the token calls under way, and wakes those who wait for news.
+class InFlightCalls:
+    """Counts calls in flight, and wakes those of them that wait for others.
+
+    What is passed to a wait is called without any lock held, so it may do what it likes.
 
     Args:
         stop: Ends every wait.
-        monotonic: The clock.
+        monotonic: The clock, in seconds.
     """
 
     def __init__(
@@ -24,88 +26,87 @@ class Activity:
     ) -> None:
         self._stop = stop
         self._monotonic = monotonic
-        self._news = threading.Condition()  # of a lock that its holder may take again
+        self._changed = threading.Condition()
+        self._changes = 0
+        self._changed_at = monotonic()
         self._calls = 0
         self._waiting = 0
-        self._deciding = 0
-        self._last_news = monotonic()
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """Count the body as a call that may bring news."""
-        self._change(+1)
+        """Count the body as a call in flight."""
+        self._change(calls=+1)
         try:
             yield
         finally:
-            self._change(-1)
+            self._change(calls=-1)
 
-    def tell(self) -> None:
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the body, part of a call, as waiting for others to do something."""
+        self._change(waiting=+1)
+        try:
+            yield
+        finally:
+            self._change(waiting=-1)
+
+    def notify(self) -> None:
         """Wake those who wait: something has changed."""
-        self._change(0)
+        self._change()
 
-    def wait(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Wait until `done`, at most for `seconds`; a stop ends it early.
+    @property
+    def waiters(self) -> int:
+        """How many calls wait for others."""
+        with self._changed:
+            return self._waiting
+
+    def quiet_seconds(self) -> float:
+        """Return for how long nothing has happened; 0 while a call does not wait but works."""
+        with self._changed:
+            if self._calls > self._waiting:
+                return 0.0
+            return self._monotonic() - self._changed_at
+
+    def wait(
+        self,
+        done: Callable[[], bool],
+        *,
+        at_most: float,
+        quiet: Callable[[], float] | None = None,
+    ) -> bool:
+        """Wait until `done`; a stop ends it early. Belongs into the body of `waiting`.
 
         Args:
-            done: Asked after every piece of news; it must not call `tell`.
-            seconds: How long to wait at most.
+            done: Asked after every change.
+            at_most: After how many seconds to give up, whatever the others do.
+            quiet: Give up when nothing has happened for so many seconds; default: do not.
 
         Returns:
             What `done` said last.
         """
-        ends = self._monotonic() + seconds
-        return self._wait(done, lambda: ends)
+        ends = self._monotonic() + at_most
+        while True:
+            with self._changed:
+                seen = self._changes
+            if done():
+                return True
+            left = ends - self._monotonic()
+            if quiet is not None:
+                left = min(left, quiet() - self.quiet_seconds())
+            if left <= 0 or self._stop.is_set():
+                return done()
+            self._wait_for_change(seen, min(left, _STOP_CHECK_SECONDS))
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count the body among those that wait for others to do something."""
-        with self._news:
-            self._waiting += 1
-        try:
-            yield
-        finally:
-            with self._news:
-                self._waiting -= 1
+    def _wait_for_change(self, seen: int, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._changes != seen, seconds)
 
-    @property
-    def waiters(self) -> int:
-        """How many wait for others to do something."""
-        with self._news:
-            return self._waiting
-
-    def wait_for_quiet(self, done: Callable[[], bool], quiet: Callable[[], float]) -> bool:
-        """Wait, within a call, until `done` or until nothing has happened for `quiet()` seconds.
-
-        A call that is still at work may bring news, so it is waited for; others that wait here
-        themselves do not count. A stop ends it early. Returns what `done` said last.
-        """
-        self._change(-1)
-        with self._news:
-            self._deciding += 1
-        try:
-            return self._wait(done, lambda: math.inf if self._calls else self._last_news + quiet())
-        finally:
-            with self._news:
-                self._deciding -= 1
-            self._change(+1)
-
-    @property
-    def deciders(self) -> int:
-        """How many calls wait for quiet."""
-        with self._news:
-            return self._deciding
-
-    def _wait(self, done: Callable[[], bool], ends: Callable[[], float]) -> bool:
-        with self._news:
-            while not (finished := done()) and not self._stop.is_set():
-                remaining = ends() - self._monotonic()
-                if remaining <= 0:
-                    break
-                self._news.wait(min(remaining, _STOP_CHECK_SECONDS))
-            return finished
-
-    def _change(self, calls: int) -> None:
-        with self._news:
+    def _change(self, *, calls: int = 0, waiting: int = 0) -> None:
+        with self._changed:
+            # A call that begins or ends to wait while all others wait is no news to them.
+            if calls or not waiting or self._calls > self._waiting:
+                self._changed_at = self._monotonic()
             self._calls += calls
-            self._last_news = self._monotonic()
-            self._news.notify_all()
+            self._waiting += waiting
+            self._changes += 1
+            self._changed.notify_all()

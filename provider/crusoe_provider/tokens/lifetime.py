@@ -1,8 +1,8 @@
-"""When a token expires, when it is to be renewed, and what a user should hear of it. Pure."""
+"""When a token expires, and when it is to be renewed. Pure: time is passed in."""
 
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from crusoe_provider.api.rfc3339 import Instant, parse_instant
 from crusoe_provider.tokens.durations import parse_duration
@@ -32,12 +32,16 @@ class Lifetime(NamedTuple):
     renew_before: timedelta | None
 
     @classmethod
-    def of(cls, state: dict[str, Any]) -> "Lifetime":
+    def of(cls, expires_at: object, renew_before: object) -> "Lifetime":
         """Return the life that the attributes of a token describe.
 
         Texts that cannot be read, as a state edited by hand may hold, count as not set.
         """
-        return cls(instant_or_none(state["expires_at"]), duration_or_none(state["renew_before"]))
+        return cls(instant_or_none(expires_at), duration_or_none(renew_before))
+
+    def has_ended(self, now: datetime) -> bool:
+        """Say whether the token has expired at `now`."""
+        return self.standing(now) is Standing.EXPIRED
 
     def standing(self, now: datetime) -> Standing:
         """Return where the token is in its life at `now`."""
@@ -71,13 +75,13 @@ def expiry_after(duration: timedelta, now: datetime) -> str:
 
 def same_expiry(stored: str | None, listed: str | None) -> bool:
     """Say whether the API lists the expiry that is stored; it drops fractions of a second."""
-    if stored is None or listed is None:
-        return stored is listed
+    if not stored or not listed:
+        return not stored and not listed
     a, b = instant_or_none(stored), instant_or_none(listed)
     return a is not None and b is not None and a.seconds == b.seconds
 
 
-def instant_or_none(value: Any) -> Instant | None:
+def instant_or_none(value: object) -> Instant | None:
     """Return the instant that an attribute stands for, if it has a value that can be read."""
     if not isinstance(value, str):
         return None
@@ -87,7 +91,7 @@ def instant_or_none(value: Any) -> Instant | None:
         return None
 
 
-def duration_or_none(value: Any) -> timedelta | None:
+def duration_or_none(value: object) -> timedelta | None:
     """Return the duration that an attribute stands for, if it has a value that can be read."""
     if not isinstance(value, str):
         return None

@@ -1,8 +1,10 @@
-"""The slots for keys of one user in one organization, as plans and applies share them.
+"""The quota: how many keys a user may have in an organization, for plans and for applies.
 
-Around the pure count of `key_budget` this adds what is not pure: the list of keys, the waiting, and
-the order of creations. A plan asks whether it fits; an apply takes a slot for each creation, and
-waits for one where a neighbour's deletion is still to come.
+The one door to it. Around the pure count of `quota_count` this adds what is not pure: the list of
+keys, the waiting, the order of creations, and whether Terraform plans or applies. A plan asks
+whether a creation fits; an apply reserves a slot for each creation, and waits for one where the
+deletion of another token is still to come. How a verdict is reached is in
+`docs/development/key-limit.md`.
 """
 
 import logging
@@ -10,20 +12,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from crusoe_provider.api.errors import Interrupted
-from crusoe_provider.providerserver.terraform import TerraformProcess
-from crusoe_provider.tokens.in_flight import Activity
-from crusoe_provider.tokens.quota_count import KeyBudget, Verdict
+from crusoe_provider.tokens.errors import NoRoomToOpen, NoSlotCameFree, PlanExceedsQuota, Shortage
+from crusoe_provider.tokens.quota_count import QuotaCount, Verdict
+from crusoe_provider.tokens.token import in_order
 
 if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
     from crusoe_provider.api.models import StorageKey
+    from crusoe_provider.tokens.in_flight import InFlightCalls
+    from crusoe_provider.tokens.ownership import Ownership
+    from crusoe_provider.tokens.terraform import Terraform
 
 logger = logging.getLogger(__name__)
 
-# For how long no call has to come until a verdict counts. Most calls of a plan come within
+# For how long nothing has to happen until a verdict counts. Most calls of a plan come within
 # milliseconds of each other.
 _QUIET_SECONDS: Final = 0.4
 # A plan that is about to be refused for a key that no state has shown is worth more patience: what
@@ -31,54 +36,64 @@ _QUIET_SECONDS: Final = 0.4
 # Terraform's own data source, terraform_remote_state.
 _PATIENCE_SECONDS: Final = 2.0
 _PATIENCE_WITH_OTHERS_SECONDS: Final = 10.0
-# Longer than a slow deletion of a neighbour takes.
+# However lively the others are, a verdict comes.
+_LONGEST_DECISION_SECONDS: Final = 120.0
+# In an apply, longer than a slow deletion of another plugin takes.
 _PATIENCE_WITH_OTHERS_APPLYING_SECONDS: Final = 45.0
 # How often the list is read while a creation waits for a slot that another process may free.
 _LIST_SECONDS: Final = 2.0
 # How long a token that is created waits for those beside it, before the list is read for all.
 _NEIGHBOURS_SECONDS: Final = 1.0
 # A list older than this says too little about what existed before a creation.
-_RECENT_SECONDS: Final = 30.0
+_RECENT_SECONDS: Final = 5.0
 
 
-class Shortage(NamedTuple):
-    """There are too few slots.
+class Reservation:
+    """A slot for one creation; see `Quota.reserve`."""
 
-    Attributes:
-        verdict: The count.
-        keys: The user's keys, oldest first.
-        ours: The access key IDs of those that this state has.
-        waited: For how many seconds a slot was waited for.
-        blocked: Whether the deletions of the same apply could not begin meanwhile, because
-            Terraform had all its operations waiting like this one.
-    """
+    def __init__(self, quota: "Quota", wait: Callable[[], frozenset[str]]) -> None:
+        self._quota = quota
+        self._wait = wait
+        self.taken = False
 
-    verdict: Verdict
-    keys: "tuple[StorageKey, ...]"
-    ours: frozenset[str]
-    waited: float = 0.0
-    blocked: bool = False
+    def wait(self) -> frozenset[str]:
+        """Wait until a slot is free, and return the access key IDs of the keys there are.
+
+        Raises:
+            NoSlotCameFree: None came free in time.
+            Interrupted: A stop was asked for meanwhile.
+            CrusoeError: The keys, or whose they are, could not be read.
+        """
+        return self._wait()
+
+    def take(self, access_key_id: str) -> None:
+        """Take note that the slot is taken by this key, which was just made."""
+        self.taken = True
+        self._quota._created(access_key_id)  # noqa: SLF001 - two halves of one thing
+
+    def was_full(self) -> bool:
+        """Say, after the API has refused a creation, whether that is for want of a slot.
+
+        The list tells, not the text of the refusal: another process may have been faster.
+
+        Raises:
+            CrusoeError: The list could not be read.
+        """
+        return self._quota.is_full(fresh=True)
 
 
-class NoFreeSlotError(Exception):
-    """No slot came free in time."""
-
-    def __init__(self, shortage: Shortage) -> None:
-        super().__init__("no free slot")
-        self.shortage = shortage
-
-
-class KeySlots:
-    """The slots of the caller in one organization.
+class Quota:
+    """The quota of the caller in one organization. Safe under threads.
 
     Args:
         account: The caller's account.
         organization_id: The organization.
         limit: How many keys the caller may have there; 0 for no check.
-        activity: What else goes on in this process.
+        ownership: Tells the caller's keys from those of others.
+        calls: What else is in flight in this process.
         terraform: The Terraform that has started this process.
         stop: Set when nothing new is to be started.
-        monotonic: The clock.
+        monotonic: The clock, in seconds.
     """
 
     def __init__(
@@ -87,22 +102,27 @@ class KeySlots:
         organization_id: str,
         *,
         limit: int,
-        activity: Activity,
-        terraform: TerraformProcess,
+        ownership: "Ownership",
+        calls: "InFlightCalls",
+        terraform: "Terraform",
         stop: threading.Event,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._account = account
         self._organization_id = organization_id
         self._limit = limit
-        self._activity = activity
+        self._ownership = ownership
+        self._calls = calls
         self._terraform = terraform
         self._stop = stop
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._budget = KeyBudget(limit)
+        self._count = QuotaCount(limit)
         self._keys: tuple[StorageKey, ...] = ()
-        self._ours: set[str] = set()
+        self._seen: set[str] = set()
+        self._borrowed: set[str] = set()
+        # Ephemeral tokens that have asked for a slot and are not borrowed yet.
+        self._opening = 0
         self._listed_at: float | None = None
         self._creating = False
         # Creations that are not done yet, those that wait for their turn or for a slot included.
@@ -111,245 +131,179 @@ class KeySlots:
         self._deciding = 0
         self._refused = False
 
-    # -- What the calls tell -------------------------------------------------------------------
+    # -- What Terraform shows ------------------------------------------------------------------
 
-    def seen(self, access_key_id: str) -> None:
+    def observe(self, access_key_id: str) -> None:
         """A state that was loaded has this key."""
         with self._lock:
-            self._ours.add(access_key_id)
-            self._budget.seen(access_key_id)
+            self._seen.add(access_key_id)
+            self._count.seen(access_key_id)
 
-    def kept(self, access_key_id: str) -> Shortage | None:
-        """The plan keeps this key; returns the shortage that becomes certain by it, if one does.
-
-        The creation that it collides with may have been let through when the key's fate was not
-        known yet, so the order in which Terraform plans never matters. A creation that still waits
-        for the verdict reports it itself.
-        """
+    def has_seen(self, access_key_id: str) -> bool:
+        """Say whether a state that was loaded has this key."""
         with self._lock:
-            self._budget.kept(access_key_id)
-            fits = self._budget.verdict().fits
-        self._activity.tell()
-        if fits or self._terraform.may_be_applying():
-            return None
-        self._activity.wait_for_quiet(self._verdict_is_final, self._quiet_seconds)
-        blind = self._may_block_terraform()
-        with self._lock:
-            reported = self._refused or self._deciding > 0
-            return None if reported else self._shortage(blind=blind)
-
-    def freed(self, access_key_id: str) -> None:
-        """The plan deletes this key."""
-        with self._lock:
-            self._budget.freed(access_key_id)
-        self._activity.tell()
-
-    def created(self, access_key_id: str) -> None:
-        """A creation of this process has made this key."""
-        with self._lock:
-            self._ours.add(access_key_id)
-            self._budget.created(access_key_id)
-
-    def deleted(self, access_key_id: str) -> None:
-        """This process has deleted this key."""
-        with self._lock:
-            self._budget.deleted(access_key_id)
-        self._activity.tell()
+            return access_key_id in self._seen
 
     # -- Plans ---------------------------------------------------------------------------------
 
-    def plan_creation(self) -> Shortage | None:
-        """Count one planned creation more; returns the shortage if the plan cannot be carried out.
+    def plan_creation(self) -> bool:
+        """Count one planned creation more.
 
         Where there is room this returns at once, and where there cannot be. Where the fate of
-        other keys decides it waits until their plans have come, or until no call has come for a
-        while.
+        other keys decides it waits until their plans have come, or until nothing has happened for
+        a while.
+
+        Returns:
+            Whether the limit could be checked. It cannot where Terraform runs so few operations at
+            a time that the fate of other keys cannot be told before this call returns.
 
         Raises:
+            PlanExceedsQuota: The plan cannot be carried out.
+            OwnerUnknown: Whose the keys are cannot be told.
             CrusoeError: The keys, or whose they are, could not be read.
         """
-        if not self._limit:
-            return None
+        if not self._checks_plans():
+            return True
         self._list(fresh=False)
         with self._lock:
-            self._budget.creation_planned()
-            has_room = len(self._budget.existing) + self._budget.creations <= self._limit
+            self._count.creation_planned()
+            if len(self._count.existing) + self._count.creations <= self._limit:
+                return True
             self._deciding += 1
-        self._activity.tell()
-        # In an apply the plan was accepted, and what it frees may not have had its turn yet.
-        decided = has_room or self._terraform.may_be_applying()
-        if not decided:
-            self._activity.wait_for_quiet(self._verdict_is_final, self._quiet_seconds)
-        blind = not decided and self._may_block_terraform()
-        with self._lock:
-            self._deciding -= 1
-            if decided:
-                return None
-            shortage = self._shortage(blind=blind)
-            self._refused = self._refused or shortage is not None
-        if shortage is None:
-            self._terraform.note_reliance()
-        return shortage
+        self._calls.notify()
+        try:
+            self._wait_for_verdict()
+            blind = self._may_block_terraform()
+            with self._lock:
+                verdict = self._count.verdict()
+                refused = not verdict.fits and (verdict.hopeless or not blind)
+                self._refused = self._refused or refused
+                if refused:
+                    raise PlanExceedsQuota(self._shortage(verdict))
+                return verdict.fits
+        finally:
+            with self._lock:
+                self._deciding -= 1
 
-    def creation_dropped(self) -> None:
+    def drop_planned_creation(self) -> None:
         """A planned creation was given up."""
         with self._lock:
-            self._budget.creation_dropped()
-        self._activity.tell()
+            self._count.creation_dropped()
+        self._calls.notify()
 
-    @contextmanager
-    def planned_creation(self) -> Iterator[None]:
-        """Carry out a planned creation in the body; it is given up if the body fails."""
-        try:
-            yield
-        except BaseException:
-            self.creation_dropped()
-            raise
+    def plan_keep(self, access_key_id: str) -> None:
+        """The plan keeps this key.
 
-    def shortage(self) -> Shortage:
-        """Return what there is, for a message."""
-        with self._lock:
-            return self._describe(self._budget.verdict())
-
-    def full(self) -> bool:
-        """Say whether no slot is free now.
+        The creation that it collides with may have been let through when the key's fate was not
+        known yet, so the order in which Terraform plans never matters. A creation that still waits
+        for the verdict reports the shortage itself.
 
         Raises:
+            PlanExceedsQuota: It is certain by this that the plan cannot be carried out.
+        """
+        with self._lock:
+            self._count.kept(access_key_id)
+            fits = self._count.verdict().fits
+        self._calls.notify()
+        if fits or not self._checks_plans():
+            return
+        self._wait_for_verdict()
+        blind = self._may_block_terraform()
+        with self._lock:
+            verdict = self._count.verdict()
+            if verdict.fits or (blind and not verdict.hopeless):
+                return
+            if not self._refused and not self._deciding:
+                raise PlanExceedsQuota(self._shortage(verdict))
+
+    def shortage_of_another(self) -> Shortage | None:
+        """Return the evidence if this plan, as far as it is known, leaves room for no other key.
+
+        What Terraform plans beside is waited for until nothing has happened for a while.
+        """
+        if not self._checks_plans():
+            return None
+        if not self._may_block_terraform():
+            with self._calls.waiting():
+                self._calls.wait(
+                    self._leaves_no_room,
+                    at_most=_LONGEST_DECISION_SECONDS,
+                    quiet=lambda: _QUIET_SECONDS,
+                )
+        with self._lock:
+            verdict = self._count.verdict()
+            return self._shortage(verdict) if verdict.needed >= self._limit else None
+
+    def _leaves_no_room(self) -> bool:
+        with self._lock:
+            return self._count.verdict().needed >= self._limit
+
+    def plan_release(self, access_key_id: str) -> None:
+        """The plan deletes this key."""
+        with self._lock:
+            self._count.freed(access_key_id)
+        self._calls.notify()
+
+    def is_full(self, *, fresh: bool = False) -> bool:
+        """Say whether no slot is free now; `fresh` asks the API in any case.
+
+        Raises:
+            OwnerUnknown: Whose the keys are cannot be told.
             CrusoeError: The keys, or whose they are, could not be read.
         """
         if not self._limit:
             return False
-        self._list(fresh=False)
+        self._list(fresh=fresh)
         return not self._has_room()
 
-    # -- Applies -------------------------------------------------------------------------------
-
-    @contextmanager
-    def slot(self, seconds: float) -> Iterator[frozenset[str]]:
-        """Take a slot for a creation, one creation at a time; yields the keys there are already.
-
-        Args:
-            seconds: How long to wait for one.
+    def is_still_full(self) -> bool:
+        """Say whether no slot is free; a key that was revoked a moment ago does not count.
 
         Raises:
-            NoFreeSlotError: None came free in time.
-            Interrupted: Terraform asked to stop meanwhile.
+            OwnerUnknown: Whose the keys are cannot be told.
             CrusoeError: The keys, or whose they are, could not be read.
         """
-        started = self._monotonic()
-        with self._counted():
-            with self._activity.waiting():
-                if not self._activity.wait(self._take_turn, seconds):
-                    raise self._gave_up(started)
-            try:
-                with self._activity.waiting():
-                    self._wait_for_room(started, started + seconds)
-                with self._lock:
-                    existing = self._budget.existing
-                yield existing
-            finally:
-                with self._lock:
-                    self._creating = False
+        return self.is_full() and self.is_full(fresh=True)
 
-    def wait_for_creations(self) -> None:
-        """Let the neighbours finish, so that one list serves all; not those that have no slot."""
-        self._activity.wait(
-            lambda: not self._under_way or not self._has_room(), _NEIGHBOURS_SECONDS
-        )
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        with self._lock:
-            self._under_way += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._under_way -= 1
-            self._activity.tell()
-
-    def refused(self) -> bool:
-        """Say, after the API has refused a creation, whether that is for want of a slot.
-
-        The list tells, not the text of the refusal: another process may have been faster.
+    def open(self) -> None:
+        """Check that an ephemeral token has room, as `plan_creation`; nothing comes free for it.
 
         Raises:
-            CrusoeError: The list could not be read.
+            NoRoomToOpen: All slots are taken, or the plan as a whole cannot be carried out.
+            CrusoeError: The keys, or whose they are, could not be read.
         """
-        self._list(fresh=True)
-        return not self._has_room()
-
-    def _take_turn(self) -> bool:
         with self._lock:
-            taken, self._creating = not self._creating, True
-            return taken
+            self._opening += 1
+        if self._checks_plans() and self.is_still_full():
+            with self._lock:
+                raise NoRoomToOpen(self._shortage(self._count.verdict()))
+        try:
+            self.plan_creation()
+        except PlanExceedsQuota as error:
+            self.drop_planned_creation()
+            raise NoRoomToOpen(error.shortage) from error
 
-    def _wait_for_room(self, started: float, ends: float) -> None:
-        self._list(fresh=False)
-        while not self._has_room():
-            logger.info(
-                "Both slots for keys are taken; waiting until one comes free",
-                extra={"organization_id": self._organization_id},
+    def _checks_plans(self) -> bool:
+        # In an apply the plan was accepted, and what it frees may not have had its turn yet. A
+        # command that only destroys or refreshes has nothing to be refused for.
+        return bool(
+            self._limit and self._terraform.is_planning() and not self._terraform.creates_nothing()
+        )
+
+    def _wait_for_verdict(self) -> None:
+        with self._calls.waiting():
+            self._calls.wait(
+                self._verdict_is_final, at_most=_LONGEST_DECISION_SECONDS, quiet=self._patience
             )
-            # A deletion of this process is noticed at once, one of another by the next list.
-            if not self._activity.wait(
-                self._has_room, min(_LIST_SECONDS, ends - self._monotonic())
-            ):
-                self._list(fresh=True)
-                waited = self._monotonic() - started
-                blocked = not self._has_room() and self._nothing_else_can_run(waited)
-                if self._stop.is_set() or blocked or self._monotonic() >= ends:
-                    raise self._gave_up(started, blocked=blocked)
-
-    def _nothing_else_can_run(self, waited: float) -> bool:
-        """Say whether a deletion of this apply, if there is one to come, could not begin.
-
-        Terraform runs so many operations at a time (-parallelism) and in any order. When all of
-        them are creations that wait here, one has to make way; and after a while also when other
-        plugins, those of other provider blocks for instance, may hold the rest.
-        """
-        waiting = self._activity.waiters
-        if waited >= _PATIENCE_WITH_OTHERS_APPLYING_SECONDS:
-            waiting += self._terraform.other_plugins()
-        return waiting >= self._terraform.parallelism() and self._terraform.may_be_applying()
-
-    def _gave_up(self, started: float, *, blocked: bool = False) -> Exception:
-        if self._stop.is_set():
-            return Interrupted("Terraform asked to stop while a slot for the key was waited for.")
-        waited = self._monotonic() - started
-        with self._lock:
-            verdict = self._budget.verdict()
-            shortage = self._describe(verdict)._replace(waited=waited, blocked=blocked)
-            return NoFreeSlotError(shortage)
-
-    def _has_room(self) -> bool:
-        with self._lock:
-            return not self._limit or len(self._budget.existing) < self._limit
-
-    # -- The list ------------------------------------------------------------------------------
-
-    def _list(self, *, fresh: bool) -> None:
-        """Read the list unless the count is recent; what this process did since is known."""
-        now = self._monotonic()
-        if not fresh and self._listed_at is not None and now - self._listed_at < _RECENT_SECONDS:
-            return
-        self._account.expect_identity()
-        keys = self._account.keys(self._organization_id, fresh=fresh)
-        caller = self._account.identity().id
-        mine = sorted((k for k in keys if k.user_id == caller), key=lambda k: k.created_at)
-        with self._lock:
-            self._keys = tuple(mine)
-            self._listed_at = now
-            self._budget.listed(key.access_key_id for key in mine)
 
     def _verdict_is_final(self) -> bool:
         with self._lock:
-            verdict = self._budget.verdict()
+            verdict = self._count.verdict()
         return verdict.hopeless or (verdict.fits and verdict.certain)
 
-    def _quiet_seconds(self) -> float:
+    def _patience(self) -> float:
         with self._lock:
-            verdict = self._budget.verdict()
+            verdict = self._count.verdict()
         if verdict.fits:
             return _QUIET_SECONDS
         if self._may_block_terraform():
@@ -362,17 +316,190 @@ class KeySlots:
 
         Then no news can come before one of them returns. Other plugins may hold calls up as well.
         """
-        waiting = max(self._activity.deciders, 1) + self._terraform.other_plugins()
+        waiting = max(self._calls.waiters, 1) + self._terraform.other_plugins()
         return waiting >= self._terraform.parallelism()
 
-    def _shortage(self, *, blind: bool) -> Shortage | None:
-        """Return the shortage; if `blind`, only one that no key not yet seen can turn round."""
-        verdict = self._budget.verdict()
-        if verdict.fits or (blind and not verdict.hopeless):
-            return None
-        return self._describe(verdict)
+    # -- Applies -------------------------------------------------------------------------------
 
-    def _describe(self, verdict: Verdict) -> Shortage:
-        existing = self._budget.existing
-        keys = tuple(key for key in self._keys if key.access_key_id in existing)
-        return Shortage(verdict, keys, frozenset(self._ours))
+    @contextmanager
+    def reserve(
+        self,
+        seconds: float,
+        *,
+        predecessor: str | None = None,
+        make_room: Callable[[], bool] | None = None,
+    ) -> Iterator[Reservation]:
+        """Take a slot for a creation, one creation at a time.
+
+        A planned creation that does not take its slot counts as given up.
+
+        Args:
+            seconds: How long to wait for a slot, and for the turn.
+            predecessor: The access key ID of the token that the new one replaces, if it does.
+            make_room: Frees a slot, and says whether it could; called before any waiting where no
+                slot is certainly free.
+
+        Raises:
+            NoSlotCameFree: The turn did not come in time.
+            Interrupted: A stop was asked for meanwhile.
+        """
+        started = self._monotonic()
+        ends = started + seconds
+        with self._counted():
+            with self._calls.waiting():
+                if not self._calls.wait(self._take_turn, at_most=seconds):
+                    raise self._gave_up(started, predecessor)
+
+            def wait() -> frozenset[str]:
+                self._list(fresh=False)
+                while make_room and not self._certainly_has_room() and make_room():
+                    pass
+                return self._wait_for_room(started, ends, predecessor)
+
+            reservation = Reservation(self, wait)
+            try:
+                yield reservation
+            finally:
+                with self._lock:
+                    self._creating = False
+                if not reservation.taken:
+                    self.drop_planned_creation()
+
+    def release(self, access_key_id: str) -> None:
+        """This process has deleted this key."""
+        with self._lock:
+            self._count.deleted(access_key_id)
+            self._borrowed.discard(access_key_id)
+        self._calls.notify()
+
+    def borrow(self, access_key_id: str) -> None:
+        """This key is an ephemeral token of this run."""
+        with self._lock:
+            self._opening -= 1
+            self._borrowed.add(access_key_id)
+
+    def wait_for_creations(self) -> None:
+        """Let the creations beside this one finish, so that one list serves all.
+
+        Not those that have no slot.
+        """
+        with self._calls.waiting():
+            self._calls.wait(
+                lambda: not self._under_way or not self._has_room(), at_most=_NEIGHBOURS_SECONDS
+            )
+
+    def _created(self, access_key_id: str) -> None:
+        with self._lock:
+            self._seen.add(access_key_id)
+            self._count.created(access_key_id)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+            self._calls.notify()
+
+    def _take_turn(self) -> bool:
+        with self._lock:
+            taken, self._creating = not self._creating, True
+            return taken
+
+    def _wait_for_room(
+        self, started: float, ends: float, predecessor: str | None
+    ) -> frozenset[str]:
+        with self._calls.waiting():
+            while not self._has_room():
+                logger.info(
+                    "All slots for keys are taken; waiting until one comes free",
+                    extra={"organization_id": self._organization_id},
+                )
+                # A deletion of this process is noticed at once, one of another by the next list.
+                left = min(_LIST_SECONDS, ends - self._monotonic())
+                if self._calls.wait(self._has_room, at_most=left):
+                    break
+                self._list(fresh=True)
+                waited = self._monotonic() - started
+                blocked = not self._has_room() and self._nothing_else_can_run(waited)
+                over = self._stop.is_set() or self._monotonic() >= ends
+                if blocked or over or self._waits_in_vain(predecessor):
+                    raise self._gave_up(started, predecessor, blocked=blocked)
+        with self._lock:
+            return self._count.existing
+
+    def _waits_in_vain(self, predecessor: str | None) -> bool:
+        """Say whether the predecessor holds a slot until this creation is done, and no more comes.
+
+        Terraform deletes the predecessor before it begins with the successor, unless
+        create_before_destroy is set (or OpenTofu forgets it). Other deletions of this apply that do
+        not depend on this creation have had their turn when nothing has happened for a while.
+        """
+        if predecessor is None or self._has_room() or predecessor not in self._existing():
+            return False
+        others = self._terraform.other_plugins()
+        patience = _PATIENCE_WITH_OTHERS_SECONDS if others else _PATIENCE_SECONDS
+        return self._calls.quiet_seconds() >= patience
+
+    def _nothing_else_can_run(self, waited: float) -> bool:
+        """Say whether a deletion of this apply, if there is one to come, could not begin.
+
+        Terraform runs so many operations at a time (-parallelism) and in any order. When all of
+        them are creations that wait here, one has to make way; and after a while also when other
+        plugins, those of other provider blocks for instance, may hold the rest.
+        """
+        waiting = self._calls.waiters
+        if waited >= _PATIENCE_WITH_OTHERS_APPLYING_SECONDS:
+            waiting += self._terraform.other_plugins()
+        return waiting >= self._terraform.parallelism() and not self._terraform.is_planning()
+
+    def _gave_up(
+        self, started: float, predecessor: str | None, *, blocked: bool = False
+    ) -> Exception:
+        if self._stop.is_set():
+            return Interrupted("A slot for the key was still waited for, and nothing was sent.")
+        stays = predecessor is not None and predecessor in self._existing()
+        with self._lock:
+            shortage = self._shortage(self._count.verdict())
+        waited = self._monotonic() - started
+        return NoSlotCameFree(shortage, waited=waited, blocked=blocked, predecessor_stays=stays)
+
+    # -- The count -----------------------------------------------------------------------------
+
+    def _list(self, *, fresh: bool) -> None:
+        """Read the list unless the count is recent; what this process did since is known."""
+        now = self._monotonic()
+        if not fresh and self._listed_at is not None and now - self._listed_at < _RECENT_SECONDS:
+            return
+        self._account.expect_identity()
+        keys = self._account.keys(self._organization_id, fresh=fresh or self._listed_at is not None)
+        mine = in_order(self._ownership.mine(keys, self._account.identity()))
+        with self._lock:
+            self._keys = tuple(mine)
+            self._listed_at = now
+            self._count.listed(key.access_key_id for key in mine)
+
+    def _existing(self) -> frozenset[str]:
+        with self._lock:
+            return self._count.existing
+
+    def _has_room(self) -> bool:
+        return not self._limit or len(self._existing()) < self._limit
+
+    def _certainly_has_room(self) -> bool:
+        return bool(self._limit) and self._has_room()
+
+    def _shortage(self, verdict: Verdict) -> Shortage:
+        existing = self._count.existing
+        return Shortage(
+            limit=self._limit,
+            keys=tuple(key for key in self._keys if key.access_key_id in existing),
+            seen=frozenset(self._seen),
+            borrowed=frozenset(self._borrowed),
+            opening=self._opening,
+            verdict=verdict,
+            unmanaged_known=self._terraform.loads_whole_state(),
+        )

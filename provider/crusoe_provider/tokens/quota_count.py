@@ -1,4 +1,4 @@
-"""The two-key limit, counted: what exists, what a plan keeps, frees and creates.
+"""The quota, counted: what exists, what a plan keeps, frees and creates.
 
 Pure bookkeeping of one user's keys in one organization, fed with events as one process learns of
 them, in whatever order Terraform's calls arrive. A key is named by its access key ID.
@@ -58,7 +58,7 @@ class Verdict(NamedTuple):
         return not self.fits or self.needed + len(self.pending) <= self.limit
 
 
-class KeyBudget:
+class QuotaCount:
     """Counts the keys of one user in one organization.
 
     Args:

@@ -1,0 +1,214 @@
+"""What the elements of one configured provider block share."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from crusoe_provider.api.deletion import Deletion
+from crusoe_provider.tokens.creation import Creation
+from crusoe_provider.tokens.errors import NotKnownYet, SecretClaimed
+from crusoe_provider.tokens.ownership import Ownership
+from crusoe_provider.tokens.presence import Presence
+from crusoe_provider.tokens.quota import Quota
+
+if TYPE_CHECKING:
+    from crusoe_provider.api.account import Account
+    from crusoe_provider.tokens.in_flight import InFlightCalls
+    from crusoe_provider.tokens.terraform import Terraform
+
+
+class Once:
+    """Says once for each topic that it is new; for warnings. Safe under threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._topics: set[str] = set()
+
+    def __call__(self, topic: str) -> bool:
+        """Say whether nobody has asked about `topic` before."""
+        with self._lock:
+            known = topic in self._topics
+            self._topics.add(topic)
+            return not known
+
+
+@dataclass(eq=False, kw_only=True)
+class Session:
+    """One user's account, and what was learnt of it in this process. Safe under threads.
+
+    Attributes:
+        account: The caller's account.
+        credentials: Where the credentials in use come from, in words.
+        organization_known: Whether the configured organization is known already.
+        import_secret: The secret that the environment gives for a token that is imported.
+        warn_once: For warnings that are given once.
+        key_limit: How many keys the caller may have in an organization; 0 for no check.
+        now: The clock, aware.
+        stop: Set when nothing new is to be started.
+        calls: The calls in flight.
+        terraform: The Terraform that has started this process.
+        hide: Keeps a secret out of the log; for those that no attribute carries.
+    """
+
+    account: "Account"
+    credentials: str
+    key_limit: int
+    now: Callable[[], datetime]
+    stop: threading.Event
+    calls: "InFlightCalls"
+    terraform: "Terraform"
+    hide: Callable[[str], None] = lambda _secret: None
+    organization_known: bool = True
+    import_secret: str | None = field(default=None, repr=False)
+    warn_once: Once = field(default_factory=Once)
+    _ownership: Ownership = field(default_factory=Ownership)
+    _quotas: dict[str, Quota] = field(default_factory=dict)
+    _borrowed: dict[str, str] = field(default_factory=dict)
+    _importer: str | None = None
+    _awaiting: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def ownership(self) -> Ownership:
+        """What is known of whose keys are whose."""
+        return self._ownership
+
+    def organization_id(self, given: str | None) -> str:
+        """Return the organization to work in.
+
+        Args:
+            given: What the element itself says.
+
+        Raises:
+            NotKnownYet: The provider block takes it from a resource that does not exist yet.
+            CrusoeError: It could not be found out.
+        """
+        if given:
+            return given
+        if not self.organization_known:
+            raise NotKnownYet("organization_id")
+        return self.account.organization_id()
+
+    def quota(self, organization_id: str) -> Quota:
+        """Return the caller's quota in an organization."""
+        with self._lock:
+            if organization_id not in self._quotas:
+                self._quotas[organization_id] = Quota(
+                    self.account,
+                    organization_id,
+                    limit=self.key_limit,
+                    ownership=self._ownership,
+                    calls=self.calls,
+                    terraform=self.terraform,
+                    stop=self.stop,
+                )
+            return self._quotas[organization_id]
+
+    def creation(self, organization_id: str) -> Creation:
+        """Return what creates tokens in an organization."""
+        return Creation(
+            self.account,
+            organization_id,
+            quota=self.quota(organization_id),
+            ownership=self._ownership,
+            stop=self.stop,
+        )
+
+    def presence(self, organization_id: str) -> Presence:
+        """Return what looks for tokens in an organization."""
+        return Presence(
+            self.account,
+            organization_id,
+            ownership=self._ownership,
+            stop=self.stop,
+            now=self.now(),
+        )
+
+    def revoke(self, organization_id: str, access_key_id: str, *, finish: bool = False) -> bool:
+        """Revoke a token, and give its slot back; return whether it was still there.
+
+        Args:
+            organization_id: Where it is.
+            access_key_id: Which one.
+            finish: Do so even after a stop was asked for.
+
+        Raises:
+            CrusoeError: It could not be revoked.
+        """
+        deletion = self.account.delete_key(organization_id, access_key_id, finish=finish)
+        self.quota(organization_id).release(access_key_id)
+        with self._lock:
+            self._borrowed.pop(access_key_id, None)
+        return deletion is Deletion.DELETED
+
+    def borrow(self, organization_id: str, access_key_id: str) -> None:
+        """Take note of an ephemeral token, so that it cannot be forgotten."""
+        self.quota(organization_id).borrow(access_key_id)
+        with self._lock:
+            self._borrowed[access_key_id] = organization_id
+
+    def borrowed(self) -> dict[str, str]:
+        """Return the ephemeral tokens that are not revoked: access key ID to organization."""
+        with self._lock:
+            return dict(self._borrowed)
+
+    def claim_import_secret(self, importer: str) -> str | None:
+        """Return the secret that the environment gives for the token that is imported.
+
+        Args:
+            importer: The ID of that token.
+
+        Raises:
+            SecretClaimed: It was given to another token of this run already.
+        """
+        if self.import_secret is None:
+            return None
+        with self._lock:
+            first, self._importer = self._importer or importer, self._importer or importer
+        if first != importer:
+            raise SecretClaimed(first, importer)
+        return self.import_secret
+
+    def await_secret(self, access_key_id: str) -> None:
+        """Take note of an imported token that gets its secret in the apply."""
+        with self._lock:
+            self._awaiting.add(access_key_id)
+
+    def awaits_secret(self, access_key_id: str) -> bool:
+        """Say whether this run has imported a token that gets its secret in the apply."""
+        with self._lock:
+            return access_key_id in self._awaiting
+
+
+class Sessions:
+    """The session of a provider block, once it is configured.
+
+    Attributes:
+        warn_once: For warnings that need no session.
+    """
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+        self.warn_once = Once()
+
+    def begin(self, session: Session) -> None:
+        """Make the session known."""
+        self._session = session
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a session yet."""
+        return self._session is not None
+
+    def get(self) -> Session:
+        """Return the session.
+
+        Raises:
+            NotKnownYet: The provider block depends on a resource that does not exist yet, which
+                happens in plans and imports only.
+        """
+        if self._session is None:
+            raise NotKnownYet("credentials")
+        return self._session

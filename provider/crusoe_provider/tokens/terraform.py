@@ -1,0 +1,28 @@
+"""What the quota and the lifetime of tokens have to know of the Terraform that runs them."""
+
+from typing import Protocol
+
+
+class Terraform(Protocol):
+    """The Terraform that has started this process."""
+
+    def is_planning(self) -> bool:
+        """Say whether it certainly plans."""
+
+    def is_applying(self) -> bool:
+        """Say whether it certainly applies."""
+
+    def imports_only(self) -> bool:
+        """Say whether its command is certainly `import`, which stores what is imported at once."""
+
+    def creates_nothing(self) -> bool:
+        """Say whether its command certainly only destroys or refreshes."""
+
+    def loads_whole_state(self) -> bool:
+        """Say whether it certainly plans with all of its state, so not with -target."""
+
+    def parallelism(self) -> int:
+        """Return how many operations it runs at a time."""
+
+    def other_plugins(self) -> int:
+        """Return how many other plugins it has run at a time beside this one."""

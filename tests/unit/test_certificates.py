@@ -1,0 +1,88 @@
+"""Who vouches for the API: a real TLS server, with a certificate for somebody else."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crusoe_provider.api import errors
+from crusoe_provider.api.client import CrusoeClient
+from crusoe_provider.provider.configuration import resolve
+from crusoe_provider.provider.provider_block import ProviderBlock
+from support.tls_servers import tls_server
+
+SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cw"
+PAIR: dict[str, Any] = {"access_key_id": "BLOCK", "secret_key": SECRET}
+SCHEMES = ["https", "HTTPS", "Https", "httpS"]
+
+
+def client(home: Path, environ: dict[str, str], **block: Any) -> CrusoeClient:
+    settings = resolve(ProviderBlock(max_retries=0, **block), environ=environ, home=home)
+    return CrusoeClient(settings, stop=threading.Event())
+
+
+def of_block(home: Path, endpoint: str, environ: dict[str, str]) -> CrusoeClient:
+    return client(home, environ, api_endpoint=endpoint, **PAIR)
+
+
+def of_environment(home: Path, endpoint: str, environ: dict[str, str]) -> CrusoeClient:
+    return client(home, environ | {"CRUSOE_API_ENDPOINT": endpoint}, **PAIR)
+
+
+def of_file(home: Path, endpoint: str, environ: dict[str, str]) -> CrusoeClient:
+    (home / ".crusoe").mkdir()
+    (home / ".crusoe" / "config").write_text(
+        f'[p]\naccess_key_id = "A"\nsecret_key = "{SECRET}"\napi_endpoint = "{endpoint}"\n'
+    )
+    return client(home, environ, profile="p")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("source", [of_block, of_environment, of_file])
+def test_a_wrong_certificate_is_refused_in_every_spelling(
+    tmp_path: Path, scheme: str, source: Any
+) -> None:
+    """Loopback or not: nothing is sent to a server that cannot say who it is."""
+    with tls_server(tmp_path, name="elsewhere.example") as server:
+        crusoe = source(tmp_path, f"{scheme}://127.0.0.1:{server.port}/v1", {})
+
+        with pytest.raises(errors.ConnectionFailed, match="TLS failed") as error:
+            crusoe.create_key("o", alias=None, expire_at=None)
+
+        assert not error.value.may_have_happened
+        assert server.requests == []
+        crusoe.close()
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_authorities_of_the_environment_count_on_loopback_too(
+    tmp_path: Path, variable: str
+) -> None:
+    """Trust and proxies are two questions: the proxy that is named is not asked."""
+    with tls_server(tmp_path, name="127.0.0.1") as server:
+        folder = tmp_path / "authorities"
+        folder.mkdir()
+        trusted = {"SSL_CERT_FILE": server.certificate, "SSL_CERT_DIR": folder}[variable]
+        environ = {variable: str(trusted), "HTTPS_PROXY": "http://127.0.0.1:9"}
+        crusoe = of_block(tmp_path, f"https://127.0.0.1:{server.port}/v1", environ)
+
+        if variable == "SSL_CERT_FILE":
+            assert crusoe.create_key("o", alias=None, expire_at=None).access_key_id == "CKIA1"
+        else:  # an empty folder trusts nobody, and the error says whose choice that was
+            with pytest.raises(errors.ConnectionFailed, match="SSL_CERT_DIR"):
+                crusoe.create_key("o", alias=None, expire_at=None)
+        crusoe.close()
+
+
+def test_a_certificate_for_another_host_is_refused_whoever_vouches_for_it(tmp_path: Path) -> None:
+    """The authority is trusted, and the name is not the one that was asked for."""
+    with tls_server(tmp_path, name="elsewhere.example") as server:
+        environ = {"SSL_CERT_FILE": str(server.certificate)}
+        crusoe = of_block(tmp_path, f"https://127.0.0.1:{server.port}/v1", environ)
+
+        with pytest.raises(errors.ConnectionFailed, match="TLS failed"):
+            crusoe.identity()
+
+        assert server.requests == []
+        crusoe.close()

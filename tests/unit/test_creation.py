@@ -1,0 +1,318 @@
+"""Creating a token: which key is the new one, and what a lost answer means, with others present."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from crusoe_provider.api.errors import (
+    ApiError,
+    ConnectionFailed,
+    PermissionDenied,
+    RequestError,
+    ServerError,
+)
+from crusoe_provider.api.models import NewStorageKey, StorageKey
+from crusoe_provider.tokens.creation import Creation, could_be_it
+from crusoe_provider.tokens.errors import AnswerLost, NoSlotCameFree
+from support.token_doubles import COLLEAGUE, ORGANIZATION, Account, World, key
+
+EXPIRY = "2027-01-31T12:00:00Z"
+
+
+def creation(world: World) -> Creation:
+    """Return what creates tokens in this world."""
+    return Creation(
+        world.account,  # type: ignore[arg-type]  # a double
+        ORGANIZATION,
+        quota=world.quota,
+        ownership=world.ownership,
+        stop=world.stop,
+    )
+
+
+def create(world: World, alias: str | None = "ci", expiry: str | None = None) -> object:
+    """Create a token."""
+    return creation(world).create(alias=alias, expire_at=lambda: expiry, seconds=60.0)
+
+
+def lose_answer(
+    world: World, *appearing: StorageKey, cause: RequestError | None = None
+) -> AnswerLost:
+    """Create a token whose answer is lost while these keys appear, and return the error."""
+
+    def lost(_alias: str | None, _expiry: str | None) -> NewStorageKey:
+        world.account.listed = [*world.account.listed, *appearing]
+        raise cause or ConnectionFailed("cut", method="POST", may_have_happened=True)
+
+    world.account.on_create = lost
+    with pytest.raises(AnswerLost) as caught:
+        create(world)
+    return caught.value
+
+
+# -- Which key it is -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """A key in the list after a POST for `alias="ci"`, and whether it can be the new one."""
+
+    key: StorageKey
+    expected: bool
+    alias: str | None = "ci"
+    expire_at: str | None = None
+
+
+CASES = {
+    "it is new and has the alias": Case(key("K", "ci"), True),
+    "it was there before": Case(key("OLD", "ci"), False),
+    "it has another alias": Case(key("K", "laptop"), False),
+    "it has no alias": Case(key("K"), False),
+    "neither has an alias": Case(key("K"), True, alias=None),
+    "it should have no alias": Case(key("K", "ci"), False, alias=None),
+    "the server trims aliases": Case(key("K", "ci"), True, alias=" ci "),
+    "the server folds aliases": Case(key("K", "ci"), True, alias="CI"),
+    "it has the expiry": Case(key("K", "ci", expire_at=EXPIRY), True, expire_at=EXPIRY),
+    "it has the expiry in another spelling": Case(
+        key("K", "ci", expire_at="2027-01-31T13:00:00+01:00"), True, expire_at=EXPIRY
+    ),
+    "it has another expiry": Case(
+        key("K", "ci", expire_at="2027-01-31T12:00:01Z"), False, expire_at=EXPIRY
+    ),
+    "it never expires and should": Case(key("K", "ci"), False, expire_at=EXPIRY),
+    "it expires and should not": Case(key("K", "ci", expire_at=EXPIRY), False),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_which_key_a_creation_may_have_made(case: Case) -> None:
+    """It is new, and as it was asked for."""
+    found = could_be_it(
+        [case.key], before=frozenset({"OLD"}), alias=case.alias, expire_at=case.expire_at
+    )
+
+    assert found == ([case.key] if case.expected else [])
+
+
+# -- A lost answer ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [],
+        [key("OLD", "ci")],
+        [key("OLD", "laptop")],
+        [key("THEIRS", "ci", user_id=COLLEAGUE), key("THEIRS2", "ci", user_id=COLLEAGUE)],
+    ],
+    ids=["nobody", "same alias, before", "another alias", "a colleague's"],
+)
+def test_the_key_whose_secret_was_lost_is_revoked(others: list[StorageKey]) -> None:
+    """It, and no other: whose alias is the same, or who is made at the same time."""
+    world = World(Account(listed=list(others)))
+
+    lost = lose_answer(
+        world, key("NEW", "ci"), key("COLLEAGUES", "ci", user_id=COLLEAGUE), key("OTHER", "x")
+    )
+
+    assert lost.revoked is not None
+    assert lost.revoked.access_key_id == "NEW"
+    assert world.account.deletions == ["NEW"]
+
+
+def test_of_two_keys_that_can_be_it_none_is_touched() -> None:
+    """Somebody else made one with the same alias at the same moment."""
+    world = World()
+
+    lost = lose_answer(world, key("A", "ci"), key("B", "ci"))
+
+    assert {k.access_key_id for k in lost.candidates or ()} == {"A", "B"}
+    assert lost.revoked is None
+    assert world.account.deletions == []
+
+
+def test_a_key_of_a_sibling_of_this_apply_is_not_taken_for_the_lost_one() -> None:
+    """Even with the same alias: it was made by this process."""
+    world = World()
+    create(world)
+    world.account.listed = [key("NEW", "ci")]
+
+    lost = lose_answer(world, key("SECOND", "ci"))
+
+    assert world.account.deletions == ["SECOND"]
+    assert lost.revoked is not None
+
+
+def test_a_key_that_cannot_be_revoked_is_named() -> None:
+    """The error says what is left, and the slot counts as taken."""
+    world = World()
+    world.account.deletion_error = ServerError("no", method="POST", status=500)
+
+    lost = lose_answer(world, key("NEW", "ci"))
+
+    assert lost.left is not None
+    assert lost.left.access_key_id == "NEW"
+    assert isinstance(lost.revoke_error, ServerError)
+    assert lost.revoked is None
+
+
+def test_a_list_that_cannot_be_read_proves_nothing() -> None:
+    """Nothing is revoked, and the error says why it is not known."""
+    world = World()
+    world.account.lists = [[], ServerError("down", method="POST", status=500)]
+
+    lost = lose_answer(world, key("NEW", "ci"))
+
+    assert lost.candidates is None
+    assert isinstance(lost.list_error, ServerError)
+    assert world.account.deletions == []
+
+
+def test_a_late_key_is_looked_for_some_seconds() -> None:
+    """The list lags: it is asked again."""
+    world = World()
+    shown = key("NEW", "ci")
+    world.account.lists = [[], [], [], [shown]]
+
+    lost = lose_answer(world, shown)
+
+    assert lost.revoked == shown
+
+
+def test_a_key_that_does_not_appear_is_not_said_not_to_exist() -> None:
+    """A request that timed out may be carried out later."""
+    world = World()
+
+    lost = lose_answer(world)
+
+    assert lost.candidates == []
+    assert lost.list_error is None
+    assert world.clock.seconds >= 7
+
+
+def test_a_request_that_was_never_sent_is_no_lost_answer() -> None:
+    """Nothing was created, so nothing is looked for."""
+    world = World()
+
+    def refuse(_alias: str | None, _expiry: str | None) -> NewStorageKey:
+        raise ConnectionFailed("no route", method="POST", may_have_happened=False)
+
+    world.account.on_create = refuse
+
+    with pytest.raises(ConnectionFailed):
+        create(world)
+    assert world.clock.seconds == 0
+
+
+# -- Refusals --------------------------------------------------------------------------------------
+
+
+def test_a_refusal_with_a_free_slot_is_final() -> None:
+    """It is not for want of a slot."""
+    world = World()
+
+    def refuse(_alias: str | None, _expiry: str | None) -> NewStorageKey:
+        raise ApiError("bad alias", method="POST", status=400)
+
+    world.account.on_create = refuse
+
+    with pytest.raises(ApiError, match="bad alias"):
+        create(world)
+    assert world.account.creations == 1
+
+
+def test_a_refusal_for_want_of_a_slot_waits_for_one() -> None:
+    """Another process was faster; then its key goes, and the creation is tried again."""
+    world = World(Account(listed=[key("A")]))
+    rival = key("RIVAL")
+
+    def refuse_once(_alias: str | None, _expiry: str | None) -> NewStorageKey:
+        if world.account.creations == 1:
+            world.account.listed = [key("A"), rival]
+            raise ApiError("too many keys", method="POST", status=400)
+        return NewStorageKey("NEW", "secret")
+
+    def rival_goes(seconds: float) -> None:
+        if seconds > 5:
+            world.account.listed = [key("A")]
+
+    world.account.on_create = refuse_once
+    world.clock.on_wait = rival_goes
+    world.terraform.planning = False
+
+    create(world)
+
+    assert world.account.creations == 2
+
+
+def test_no_permission_is_not_taken_for_a_full_quota() -> None:
+    """Only a plain refusal can be one."""
+    world = World(Account(listed=[key("A"), key("B")]), limit=3)
+
+    def refuse(_alias: str | None, _expiry: str | None) -> NewStorageKey:
+        world.account.listed = [*world.account.listed, key("C")]
+        raise PermissionDenied("no", method="POST", status=403)
+
+    world.account.on_create = refuse
+
+    with pytest.raises(PermissionDenied):
+        create(world)
+
+
+def test_the_expiry_counts_from_the_post() -> None:
+    """Not from before the wait for a slot, which may be longer than a short life."""
+    world = World(Account(listed=[key("A"), key("B")]))
+    world.terraform.planning = False
+
+    def b_goes(seconds: float) -> None:
+        if seconds > 30:
+            world.account.listed = [key("A")]
+
+    world.clock.on_wait = b_goes
+    asked_at: list[float] = []
+
+    def expiry() -> None:
+        asked_at.append(world.clock.seconds)
+
+    creation(world).create(alias=None, expire_at=expiry, seconds=60.0)
+
+    assert asked_at[0] > 30
+
+
+# -- Waiting for a slot ----------------------------------------------------------------------------
+
+
+def test_a_creation_gives_up_after_its_time() -> None:
+    """Both slots stay taken."""
+    world = World(Account(listed=[key("A"), key("B")]))
+    world.terraform.planning = False
+
+    with pytest.raises(NoSlotCameFree) as caught:
+        create(world)
+
+    assert 60 <= caught.value.waited < 65
+    assert not caught.value.predecessor_stays
+    assert world.account.creations == 0
+
+
+def test_a_predecessor_that_stays_ends_the_wait_early() -> None:
+    """With create_before_destroy its slot comes free only afterwards."""
+    world = World(Account(listed=[key("A"), key("B")]))
+    world.terraform.planning = False
+
+    with pytest.raises(NoSlotCameFree) as caught:
+        creation(world).create(alias=None, expire_at=lambda: None, seconds=120.0, predecessor="A")
+
+    assert caught.value.predecessor_stays
+    assert caught.value.waited < 20
+
+
+def test_a_predecessor_that_was_deleted_is_no_reason_to_give_up() -> None:
+    """The list may show it for a moment longer."""
+    world = World(Account(listed=[key("A"), key("B")]))
+    world.terraform.planning = False
+    world.quota.release("A")
+
+    creation(world).create(alias=None, expire_at=lambda: None, seconds=120.0, predecessor="A")
+
+    assert world.account.creations == 1

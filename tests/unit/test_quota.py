@@ -1,0 +1,182 @@
+"""The quota: which plans are refused, and what is asked of whom, without waiting in real time."""
+
+import pytest
+
+from crusoe_provider.tokens.errors import NoRoomToOpen, OwnerUnknown, PlanExceedsQuota
+from support.token_doubles import COLLEAGUE, Account, Terraform, World, key
+
+TWO = [key("A"), key("B")]
+
+
+def world(*keys: str, **terraform: object) -> World:
+    """Return a world in which the caller has these keys."""
+    return World(
+        Account(listed=[key(name) for name in keys]),
+        Terraform(**terraform),  # type: ignore[arg-type]  # by name
+    )
+
+
+def test_a_creation_with_a_free_slot_passes_at_once() -> None:
+    """Nothing is waited for."""
+    given = world("A")
+
+    assert given.quota.plan_creation()
+
+    assert given.clock.seconds == 0
+
+
+def test_keys_of_a_colleague_take_no_slot() -> None:
+    """Nor do they make the verdict uncertain."""
+    given = World(Account(listed=[key("A", user_id=COLLEAGUE), key("B", user_id=COLLEAGUE)]))
+
+    assert given.quota.plan_creation()
+
+
+def test_a_third_key_is_refused_with_the_evidence() -> None:
+    """After a while: what depends on a data source is loaded late."""
+    given = world("A", "B")
+    given.quota.observe("A")
+
+    given.quota.plan_keep("A")
+
+    with pytest.raises(PlanExceedsQuota) as caught:
+        given.quota.plan_creation()
+
+    shortage = caught.value.shortage
+    assert [k.access_key_id for k in shortage.keys] == ["A", "B"]
+    assert shortage.seen == {"A"}
+    assert shortage.verdict.needed == 3
+    assert 2 <= given.clock.seconds < 5
+
+
+def test_other_plugins_are_waited_for_longer() -> None:
+    """Their data sources may be slow."""
+    given = world("A", "B", others=1)
+
+    with pytest.raises(PlanExceedsQuota):
+        given.quota.plan_creation()
+
+    assert 10 <= given.clock.seconds < 15
+
+
+def test_a_slot_that_the_plan_frees_is_waited_for() -> None:
+    """The news of it comes while the creation waits."""
+    given = world("A", "B")
+    given.quota.observe("A")
+    given.clock.on_wait = lambda _seconds: given.quota.plan_release("A")
+
+    assert given.quota.plan_creation()
+
+
+def test_tainted_keys_get_the_benefit_of_the_doubt() -> None:
+    """Terraform never says that it replaces them."""
+    given = world("A", "B")
+    given.quota.observe("A")
+    given.quota.observe("B")
+
+    assert given.quota.plan_creation()
+
+    assert 0.4 <= given.clock.seconds < 2
+
+
+def test_a_key_that_stays_after_all_reports_the_shortage() -> None:
+    """The order in which Terraform plans never matters."""
+    given = world("A", "B")
+    given.quota.observe("A")
+    given.quota.observe("B")
+    given.quota.plan_creation()
+
+    given.quota.plan_keep("A")
+    with pytest.raises(PlanExceedsQuota):
+        given.quota.plan_keep("B")
+
+
+def test_where_nothing_can_be_known_nothing_is_refused() -> None:
+    """With -parallelism=1 no news can come before this call returns; the caller is told so."""
+    given = world("A", "B", operations=1)
+
+    assert given.quota.plan_creation() is False
+
+    assert given.clock.seconds == 0
+
+
+def test_what_is_hopeless_is_refused_even_then() -> None:
+    """More creations than slots."""
+    given = world(operations=1)
+    given.quota.plan_creation()
+    given.quota.plan_creation()
+
+    with pytest.raises(PlanExceedsQuota):
+        given.quota.plan_creation()
+
+
+@pytest.mark.parametrize("terraform", [{"planning": False}, {"nothing": True}])
+def test_applies_and_destroys_are_not_refused(terraform: dict[str, bool]) -> None:
+    """In an apply the plan was accepted; a destroy or a refresh creates nothing."""
+    given = world("A", "B", **terraform)
+
+    assert given.quota.plan_creation()
+    given.quota.plan_keep("A")
+    given.quota.open()
+
+
+def test_without_a_limit_nothing_is_asked() -> None:
+    """key_limit = 0."""
+    given = World(Account(lists=[AssertionError("nobody asks")]), limit=0)
+
+    assert given.quota.plan_creation()
+    assert not given.quota.is_full()
+
+
+def test_when_owners_cannot_be_told_apart_the_error_says_so() -> None:
+    """Nothing is counted."""
+    given = World(Account(listed=[key("A", user_id="S3U_A"), key("B", user_id="S3U_B")]))
+
+    with pytest.raises(OwnerUnknown):
+        given.quota.plan_creation()
+
+
+def test_a_decision_has_an_end_whatever_the_others_do() -> None:
+    """Calls that never finish do not hold it up for ever."""
+    given = world("A", "B")
+
+    with given.calls.call(), given.calls.call(), pytest.raises(PlanExceedsQuota):
+        given.quota.plan_creation()
+
+    assert given.clock.seconds >= 120
+
+
+# -- Ephemeral tokens ------------------------------------------------------------------------------
+
+
+def test_an_ephemeral_token_needs_a_slot_now() -> None:
+    """Nothing comes free in a plan; borrowed keys are named."""
+    given = world("A", "B")
+    given.quota.borrow("B")
+
+    with pytest.raises(NoRoomToOpen) as caught:
+        given.quota.open()
+
+    assert caught.value.shortage.borrowed == {"B"}
+    assert given.clock.seconds == 0
+
+
+def test_a_key_that_was_just_revoked_elsewhere_takes_no_slot() -> None:
+    """The list is read again before an ephemeral token is refused."""
+    given = World(Account(listed=[key("A")], lists=[TWO]))
+
+    given.quota.open()
+
+
+def test_an_ephemeral_token_that_the_plan_has_no_room_for_is_not_counted_on() -> None:
+    """One slot is free now, but a planned token needs it."""
+    given = world("A")
+    given.quota.observe("A")
+    given.quota.plan_keep("A")
+    assert given.quota.plan_creation()
+
+    with pytest.raises(PlanExceedsQuota):
+        given.quota.open()
+    with pytest.raises(PlanExceedsQuota) as again:
+        given.quota.open()
+    assert again.value.shortage.verdict.creations == 2
