@@ -14,9 +14,9 @@ from support.simulator_fixtures import PLUGIN, Crusoe
 
 TYPE = "crusoe_storage_token"
 COMPUTED = (
-    "id access_key_id secret_key status created_at user_id ready_for_renewal organization_id "
-    "expires_at"
-).split()
+    *("id", "access_key_id", "secret_key", "status", "created_at", "user_id"),
+    *("ready_for_renewal", "organization_id", "expires_at"),
+)
 ARGUMENTS = ("alias", "expires_after", "renew_before", "rotate_when_changed", "timeouts")
 CONFIGS: dict[str, dict[str, Any]] = {
     "bare": {},

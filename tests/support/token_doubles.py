@@ -146,6 +146,9 @@ class Terraform:
     def creates_nothing(self) -> bool:
         return self.nothing
 
+    def only_refreshes(self) -> bool:
+        return False
+
     def loads_whole_state(self) -> bool:
         return self.planning
 

@@ -230,7 +230,8 @@ class StorageTokenResource(Resource):
                                 description=(
                                     "How long a creation waits for a free slot when the user has "
                                     "the most tokens already, as a duration. Changing it changes "
-                                    "nothing at Crusoe. Default: `2m`. Example: `10m`."
+                                    "nothing at Crusoe. Default: `2m`, and less once nothing in "
+                                    "this apply can free a slot any more. Example: `10m`."
                                 ),
                             )
                         ],
@@ -277,8 +278,8 @@ class StorageTokenResource(Resource):
         self, ctx: CreateContext, planned: State
     ) -> State | None:
         """Create the token; its secret is saved before anything else can fail."""
-        session = self._sessions.get()
-        plan, memory = Token.of_plan(planned), Memory.of(ctx.private)
+        session, plan = self._sessions.get(), Token.of_plan(planned)
+        timeout = _create_timeout(plan)
         given_id = None if is_unknown(plan.organization_id) else plan.organization_id
         with failing():
             organization_id = session.organization_id(given_id)
@@ -287,10 +288,10 @@ class StorageTokenResource(Resource):
         try:
             with failing(_NOT_CREATED):
                 created = creation.create(
-                    alias=plan.alias,
+                    alias=given(plan.alias),
                     expire_at=lambda: _expiry(session, plan),
-                    seconds=_create_timeout(plan).total_seconds(),
-                    predecessor=memory.key,
+                    seconds=(timeout or _DEFAULT_CREATE_TIMEOUT).total_seconds(),
+                    patient=timeout is not None,
                 )
         except AnswerLost as lost:
             if lost.left is not None:
@@ -459,9 +460,9 @@ def _expiry(session: "Session", plan: Token) -> str | None:
     return None if after is None else expiry_after(parse_duration(after), session.now())
 
 
-def _create_timeout(plan: Token) -> timedelta:
+def _create_timeout(plan: Token) -> timedelta | None:
     value = given((plan.timeouts or {}).get("create"))
-    return parse_duration(value) if value else _DEFAULT_CREATE_TIMEOUT
+    return parse_duration(value) if value else None
 
 
 def _is_named(key: "StorageKey", wanted: str) -> bool:

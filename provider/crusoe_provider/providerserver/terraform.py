@@ -56,6 +56,7 @@ class Terraform:
         self._version = ""
         self._phase: Phase | None = Phase.UNKNOWN
         self._others = 0
+        self._siblings_seen = False
 
     def configures(self, config: bytes, *, deferral_allowed: bool, version: str = "") -> None:
         """Take note of what Terraform says when it configures the provider.
@@ -91,8 +92,13 @@ class Terraform:
         return self.phase() is Phase.APPLYING
 
     def loads_whole_state(self) -> bool:
-        """Say whether it certainly plans with all of its state, so not with -target."""
-        return self.is_planning() and not self._command().is_targeted()
+        """Say whether this process certainly is shown all of the state in a plan.
+
+        Not with -target, nor where another provider block has a process of its own.
+        """
+        if not self.is_planning() or self._command().is_targeted():
+            return False
+        return not self._siblings_seen
 
     def creates_nothing(self) -> bool:
         """Say whether the command certainly does no more than destroy or refresh.
@@ -101,6 +107,10 @@ class Terraform:
         would run into must stand in the way of the other.
         """
         return self._command().creates_nothing()
+
+    def only_refreshes(self) -> bool:
+        """Say whether the command certainly does no more than refresh."""
+        return self._command().only_refreshes()
 
     def parallelism(self) -> int:
         """Return how many operations Terraform carries out at a time."""
@@ -111,13 +121,22 @@ class Terraform:
 
         One that has ended counts: what waited for it may not have come yet.
         """
-        now = len(self._process().children() - {os.getpid()})
-        self._others = max(self._others, now)
+        others = self._process().children() - {os.getpid()}
+        self._others = max(self._others, len(others))
+        self._siblings_seen = self._siblings_seen or self._has_sibling(others)
         return self._others
+
+    def _has_sibling(self, others: set[int]) -> bool:
+        """Say whether one of these processes was started by the command that started this one."""
+        from crusoe_provider.providerserver.processes import Process  # noqa: PLC0415 - see above
+
+        mine = Process.of(os.getpid()).command()
+        return any(Process.of(pid).command() == mine for pid in others)
 
     def _found_out(self) -> Phase:
         from crusoe_provider.providerserver.command_line import Does  # noqa: PLC0415 - see above
 
+        self.other_plugins()  # those of other provider blocks may end soon
         if self._tells():
             return Phase.PLANNING
         match self._command().does():

@@ -72,7 +72,7 @@ class Creation:
         alias: str | None,
         expire_at: Callable[[], str | None],
         seconds: float,
-        predecessor: str | None = None,
+        patient: bool = False,
     ) -> Created:
         """Take a slot, send one POST, and find out what came of it.
 
@@ -81,7 +81,7 @@ class Creation:
             expire_at: Returns the expiry, if any; asked just before the POST, so that no waiting
                 shortens the life of the token.
             seconds: How long to wait for a slot.
-            predecessor: The access key ID of the token that this one replaces, if it does.
+            patient: Wait so long even if nothing in this apply can free a slot any more.
 
         Raises:
             NoSlotCameFree: There was none, and nothing was created.
@@ -90,7 +90,7 @@ class Creation:
         """
         # Known before anything exists, so that what follows the POST cannot fail for it.
         creator = self._account.identity()
-        with self._quota.reserve(seconds, predecessor=predecessor) as slot:
+        with self._quota.reserve(seconds, patient=patient) as slot:
             while True:
                 before = slot.wait()
                 expiry = expire_at()
