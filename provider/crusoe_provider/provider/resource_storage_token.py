@@ -34,6 +34,7 @@ from crusoe_provider.providerserver.blocks import SingleNestedBlock
 from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import (
     CreateContext,
+    DeleteContext,
     MoveSource,
     PlanContext,
     PlanDestroyContext,
@@ -408,15 +409,16 @@ class StorageTokenResource(Resource):
         del ctx, current
         return planned
 
-    def delete(self, ctx: iface.DeleteContext, current: State) -> None:
+    def delete(  # type: ignore[override]  # see Resource
+        self, ctx: DeleteContext, current: State
+    ) -> None:
         """Revoke the token; one that is gone already is success."""
-        del ctx
         session, token = self._sessions.get(), Token.of_state(current)
         with failing("Storage token not deleted"):
             organization_id = session.organization_id(token.organization_id)
             if not session.revoke(organization_id, token.access_key_id):
                 # For another user than the owner every token is absent.
-                session.presence(organization_id).check_owner(token)
+                session.presence(organization_id).check_owner(token, Memory.of(ctx.private))
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
         """Find a token by its token ID or access key ID, `<organization>/` before it or not."""

@@ -85,6 +85,13 @@ class CreateContext(iface.CreateContext):
 
 
 @dataclass(eq=False, repr=False)
+class DeleteContext(iface.DeleteContext):
+    """The destruction of one instance; its private data is as the plan has seen it."""
+
+    private: Private
+
+
+@dataclass(eq=False, repr=False)
 class ImportContext(iface.ImportContext):
     """The import of one object.
 

@@ -9,6 +9,7 @@ from crusoe_provider.providerserver.managed import Managed, ManagedResources
 from crusoe_provider.providerserver.plugin import Plugin
 from crusoe_provider.providerserver.resource import (
     CreateContext,
+    DeleteContext,
     PlanContext,
     PlanDestroyContext,
     State,
@@ -139,7 +140,8 @@ def _update(call: Apply, found: Managed, prior: State, planned: State) -> None:
 
 
 def _destroy(call: Apply, found: Managed, prior: State) -> None:
-    context = iface.DeleteContext(call.diagnostics, call.request.type_name)
+    private = private_data(call.request.planned_private)
+    context = DeleteContext(call.diagnostics, call.request.type_name, private)
     found.resource.delete(context, prior)
     if not call.diagnostics.has_errors():
         call.response.new_state.CopyFrom(found.codec.encode(None))

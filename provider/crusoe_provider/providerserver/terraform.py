@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
+from crusoe_provider.providerserver.siblings import has_siblings
+
 # What is rarely needed here is imported where it is: every start of the plugin loads this module,
 # and the library that asks the operating system takes as long as all the rest of it.
 if TYPE_CHECKING:
@@ -71,6 +73,9 @@ class Terraform:
             self._config = config
             self._version = version
             self._phase = Phase.APPLYING if deferral_allowed else None
+        if not deferral_allowed:
+            # Terraform starts them together, and those of other provider blocks may end soon.
+            self._look_for_siblings()
 
     def phase(self) -> Phase:
         """Return what Terraform does with this process, as far as it can be found out.
@@ -98,6 +103,7 @@ class Terraform:
         """
         if not self.is_planning() or self._command().is_targeted():
             return False
+        self._look_for_siblings()
         return not self._siblings_seen
 
     def creates_nothing(self) -> bool:
@@ -121,22 +127,17 @@ class Terraform:
 
         One that has ended counts: what waited for it may not have come yet.
         """
-        others = self._process().children() - {os.getpid()}
-        self._others = max(self._others, len(others))
-        self._siblings_seen = self._siblings_seen or self._has_sibling(others)
+        now = len(self._process().children() - {os.getpid()})
+        self._others = max(self._others, now)
         return self._others
 
-    def _has_sibling(self, others: set[int]) -> bool:
-        """Say whether one of these processes was started by the command that started this one."""
-        from crusoe_provider.providerserver.processes import Process  # noqa: PLC0415 - see above
-
-        mine = Process.of(os.getpid()).command()
-        return any(Process.of(pid).command() == mine for pid in others)
+    def _look_for_siblings(self) -> None:
+        # One that was seen counts even when it has ended.
+        self._siblings_seen = self._siblings_seen or has_siblings(self._pid)
 
     def _found_out(self) -> Phase:
         from crusoe_provider.providerserver.command_line import Does  # noqa: PLC0415 - see above
 
-        self.other_plugins()  # those of other provider blocks may end soon
         if self._tells():
             return Phase.PLANNING
         match self._command().does():
