@@ -1,57 +1,41 @@
 """Print the provider's schema as `terraform providers schema -json` gives it.
 
-`make schema` keeps it in `schemas/provider-schema.json`, and a test compares the two.
+`make schema` keeps it in `schemas/provider-schema.json`, and a test compares the two. The newest
+Terraform is asked: older ones do not know of identities, list resources and actions.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from terraform_sandbox import (
-    PLUGIN_NAME,
-    SOURCE,
-    SOURCE_WITH_HOST,
-    environment,
-    override_configuration,
-)
-
-CONFIGURATION = f"""\
-terraform {{
-  required_providers {{
-    crusoe = {{
-      source = "{SOURCE}"
-    }}
-  }}
-}}
-"""
+from harness import terraforms
+from harness.sandbox import PLUGIN, SOURCE_WITH_HOST
+from harness.workspace import Workspace
 
 
 def provider_schema(plugin: Path) -> dict[str, Any]:
-    """Return the schema of a plugin.
+    """Return the schema of a plugin, in the form that Terraform prints.
 
     Args:
         plugin: Its executable.
 
     Raises:
-        subprocess.CalledProcessError: Terraform could not get it.
+        AssertionError: Terraform could not get it.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "main.tf").write_text(CONFIGURATION)
-        cli_configuration = folder / "terraform.tfrc"
-        cli_configuration.write_text(override_configuration({SOURCE: plugin.parent}))
-        done = subprocess.run(
-            ["terraform", "providers", "schema", "-json"],
-            cwd=folder,
-            env=environment(folder, cli_configuration),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    schema: dict[str, Any] = json.loads(done.stdout)["provider_schemas"][SOURCE_WITH_HOST]
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Workspace(Path(name), plugin=plugin, terraform=terraforms.newest()) as workspace,
+    ):
+        done = workspace.run("providers", "schema", "-json").succeeded()
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def elements(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what the document says of this provider."""
+    schema: dict[str, Any] = document["provider_schemas"][SOURCE_WITH_HOST]
     return schema
 
 
@@ -61,4 +45,4 @@ def formatted(schema: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(formatted(provider_schema(Path(sys.executable).parent / PLUGIN_NAME)))
+    sys.stdout.write(formatted(provider_schema(PLUGIN)))

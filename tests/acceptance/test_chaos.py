@@ -4,6 +4,8 @@ A few short sequences run with all tests. `make soak` runs many, and prints the 
 fails: CHAOS_SEED=… with the same target repeats it.
 """
 
+import base64
+import json
 import os
 import random
 import re
@@ -14,10 +16,10 @@ import pytest
 
 from crusoe_provider.provider.diagnostics import SECRET_VARIABLE
 from crusoe_simulator.faults import Answer, Fault
+from harness.process import EXIT_SECONDS, Running
+from harness.result import Result
+from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
-from support.terraform_process import EXIT_SECONDS, Running
-from support.terraform_result import Result
 
 pytestmark = pytest.mark.acceptance
 
@@ -56,9 +58,13 @@ class Chaos:
         workspace: Terraform.
         crusoe: Crusoe.
         seed: Decides everything.
+        rotating: Whether with one rotating token, which needs both slots, in place of plain ones.
     """
 
-    def __init__(self, workspace: Workspace, crusoe: Crusoe, seed: int) -> None:
+    def __init__(
+        self, workspace: Workspace, crusoe: Crusoe, seed: int, *, rotating: bool = False
+    ) -> None:
+        self.rotating = rotating
         self.workspace = workspace
         self.cloud = crusoe.simulator.cloud
         self.faults = crusoe.simulator.faults
@@ -71,6 +77,8 @@ class Chaos:
 
     def configuration(self, *, forgets: str | None = None) -> str:
         """Return up to two tokens; one may be forgotten without being destroyed."""
+        if self.rotating:
+            return self.rotating_configuration()
         names = [name for name in "abc" if name != forgets]
         blocks = [self.token(name) for name in self.random.sample(names, self.random.randint(0, 2))]
         if forgets:
@@ -96,6 +104,19 @@ class Chaos:
         lines.append('timeouts {\n    create = "2s"\n  }')
         body = "".join(f"  {line}\n" for line in lines)
         return f'resource "crusoe_storage_token" "{name}" {{\n{body}}}\n'
+
+    def rotating_configuration(self) -> str:
+        """Return a rotating token, in one of the ways to write it; rarely none."""
+        lines = [f'alias = "r{self.random.randint(1, 2)}"']
+        lines.append(f'rotate_when_changed = {{ n = "{self.random.randint(1, 3)}" }}')
+        if self.random.random() < 0.3:
+            lines.append('expires_after = "90d"')
+        lines += ["timeouts {", '  create = "2s"', '  update = "2s"', "}"]
+        body = "".join(f"  {line}\n" for line in lines)
+        block = f'resource "crusoe_storage_rotating_token" "r" {{\n{body}}}\n'
+        if self.random.random() < 0.1:
+            block = ""
+        return f'provider "crusoe" {{\n  max_retries = 1\n}}\n{block}'
 
     # -- What can happen -----------------------------------------------------------------------
 
@@ -125,6 +146,8 @@ class Chaos:
             self.note(self.workspace.apply("p"))
 
     def target(self) -> None:
+        if self.rotating:
+            return
         self.workspace.write(self.configuration())
         option = self.random.choice(["-destroy", "-refresh=true"])
         self.note(self.workspace.apply(f"-target=crusoe_storage_token.{self.one()}", option))
@@ -143,6 +166,8 @@ class Chaos:
 
     def forget(self) -> None:
         """Let Terraform forget a token; from then on it is nobody's."""
+        if self.rotating:
+            return
         name = self.one()
         keys = {
             instance.attributes["access_key_id"]
@@ -206,6 +231,8 @@ class Chaos:
             address, self.random.choice([key.key_uuid, key.access_key_id])
         )
         del self.workspace.variables[SECRET_VARIABLE]
+        if previous := instances[address].attributes.get("previous_access_key_id"):
+            self.not_ours.add(previous)
         self.note(imported)
         if not imported.ok:  # for want of a block, or of an answer; now it is nobody's
             self.not_ours.add(key.access_key_id)
@@ -253,9 +280,12 @@ class Chaos:
         assert set(keys) <= self.known() | self.not_ours | self.named | self.late()
         for instance in stored:
             attributes = instance["attributes"]
-            key = keys.get(attributes["access_key_id"])
-            if key and instance.get("status") != "tainted" and "deposed" not in instance:
-                assert attributes["secret_key"] == key.secret_key
+            if instance.get("status") == "tainted" or "deposed" in instance:
+                continue
+            for prefix in ("", "previous_"):
+                key = keys.get(attributes.get(f"{prefix}access_key_id"))
+                if key:
+                    assert attributes[f"{prefix}secret_key"] == key.secret_key
 
     def stored(self) -> list[dict[str, Any]]:
         """Return the instances in the state file, deposed ones included."""
@@ -264,18 +294,19 @@ class Chaos:
             instance
             for resource in state["resources"]
             for instance in resource["instances"]
-            if resource["type"] == "crusoe_storage_token"
+            if resource["mode"] == "managed"
         ]
 
     def known(self) -> set[str]:
         """Return the access key IDs in the state file."""
-        return {instance["attributes"]["access_key_id"] for instance in self.stored()}
+        return {key for instance in self.stored() for key in keys_of(instance)}
 
     def whole(self) -> set[str]:
         """Return the access key IDs of instances that are neither tainted nor deposed."""
         return {
-            instance["attributes"]["access_key_id"]
+            key
             for instance in self.stored()
+            for key in keys_of(instance)
             if instance.get("status") != "tainted" and "deposed" not in instance
         }
 
@@ -332,10 +363,21 @@ class Chaos:
         self.settle()
 
 
+def keys_of(instance: dict[str, Any]) -> set[str]:
+    """Return the keys that a stored instance knows of, those that it still has to revoke too."""
+    attributes = instance["attributes"]
+    private = json.loads(base64.b64decode(instance.get("private", "")) or "{}")
+    known = {attributes["access_key_id"], attributes.get("previous_access_key_id")}
+    return {*known, *private.get("leaving", [])} - {None}
+
+
+@pytest.mark.parametrize("rotating", [False, True], ids=["plain", "rotating"])
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEQUENCES))
-def test_whatever_happens_no_key_is_lost(workspace: Workspace, crusoe: Crusoe, seed: int) -> None:
+def test_whatever_happens_no_key_is_lost(
+    workspace: Workspace, crusoe: Crusoe, seed: int, rotating: bool
+) -> None:
     """Applies, faults, interruptions, taints, and keys that come and go behind our back."""
-    chaos = Chaos(workspace, crusoe, seed)
+    chaos = Chaos(workspace, crusoe, seed, rotating=rotating)
 
     try:
         chaos.run(STEPS)

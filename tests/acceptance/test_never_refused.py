@@ -5,10 +5,10 @@ from typing import Final
 
 import pytest
 
+from harness.result import Result
+from harness.workspace import Workspace
 from support.clock_fixtures import MovableTime
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
-from support.terraform_result import Result
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,14 +9,22 @@ from tf.types import Unknown
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_simulator.dialects import NAMES
+from harness.sandbox import PLUGIN
 from support.plugin import Plugin, dynamic, errors, plugin_environment, value_of
-from support.simulator_fixtures import PLUGIN, Crusoe
+from support.simulator_fixtures import Crusoe
 
 TYPE = "crusoe_storage_token"
-COMPUTED = (
-    *("id", "access_key_id", "secret_key", "status", "created_at", "user_id"),
-    *("ready_for_renewal", "organization_id", "expires_at"),
-)
+COMPUTED = [
+    "id",
+    "access_key_id",
+    "secret_key",
+    "status",
+    "created_at",
+    "user_id",
+    "ready_for_renewal",
+    "organization_id",
+    "expires_at",
+]
 ARGUMENTS = ("alias", "expires_after", "renew_before", "rotate_when_changed", "timeouts")
 CONFIGS: dict[str, dict[str, Any]] = {
     "bare": {},

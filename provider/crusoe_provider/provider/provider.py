@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tf import iface
 from tf.function import Function
@@ -14,15 +14,21 @@ from tf.types import Number, String, Unknown
 from tf.utils import Diagnostics
 
 from crusoe_provider.api.settings import ENDPOINT
+from crusoe_provider.provider.action_storage_revoke_token import RevokeTokenAction
 from crusoe_provider.provider.data_source_storage_token import StorageTokenDataSource
 from crusoe_provider.provider.data_source_storage_tokens import StorageTokensDataSource
 from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, add_problems, diagnose
 from crusoe_provider.provider.ephemeral_storage_token import EphemeralStorageToken
 from crusoe_provider.provider.function_credentials_file import CredentialsFileFunction
+from crusoe_provider.provider.function_decrypt import DecryptFunction
+from crusoe_provider.provider.list_resource_storage_token import StorageTokenListResource
 from crusoe_provider.provider.problems import ConfigurationError
+from crusoe_provider.provider.resource_storage_rotating_token import StorageRotatingTokenResource
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
+from crusoe_provider.providerserver.action import Action
 from crusoe_provider.providerserver.ephemeral import EphemeralResource
 from crusoe_provider.providerserver.errors import Diagnosis
+from crusoe_provider.providerserver.list_resource import ListResource
 from crusoe_provider.providerserver.provider import Provider
 from crusoe_provider.providerserver.resource import State
 from crusoe_provider.tokens.in_flight import InFlightCalls
@@ -38,6 +44,8 @@ if TYPE_CHECKING:
 
 # Terraform starts a plugin for its schema, again to validate, and again to plan. So what only a
 # later step needs is imported by that step: the configuration, and above all httpx.
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +77,7 @@ class CrusoeProvider(Provider):
         terraform: "Terraform",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.hide: Callable[[str], None] = lambda _secret: None
         self._stop = stop
         self._environ = environ
         self._home = home
@@ -215,7 +224,12 @@ class CrusoeProvider(Provider):
         except ConfigurationError as error:
             add_problems(diags, error.problems)
             return
+        import_secret = self._environ.get(SECRET_VARIABLE, "").strip() or None
+        if import_secret is not None:
+            self.hide(import_secret)
         add_problems(diags, configuration.warnings, warnings=True)
+        for secret in configuration.secrets:
+            self.hide(secret)
         settings = configuration.settings
         self._sessions.begin(
             Session(
@@ -226,10 +240,15 @@ class CrusoeProvider(Provider):
                 stop=self._stop,
                 calls=self._calls,
                 terraform=self._terraform,
+                hide=self.hide,
                 organization_known="organization_id" not in unknown,
-                import_secret=self._environ.get(SECRET_VARIABLE, "").strip() or None,
+                import_secret=import_secret,
             )
         )
+
+    def hide_with(self, hide: Callable[[str], None]) -> None:
+        """Take what keeps secrets that no attribute carries out of the log."""
+        self.hide = hide
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Return what to tell the user of an error of the elements."""
@@ -261,17 +280,25 @@ class CrusoeProvider(Provider):
         """Return a data source for one call."""
         return klass(self._sessions)  # type: ignore[no-any-return]  # tf says no more
 
-    def new_ephemeral_resource(self, klass: type[EphemeralResource]) -> EphemeralResource:
-        """Return an ephemeral resource for one call."""
+    def new_element(self, klass: Callable[[Any], T]) -> T:
+        """Return an ephemeral resource, a list resource or an action for one call."""
         return klass(self._sessions)
 
     def get_resources(self) -> list[type[iface.Resource]]:
         """Return the resource types."""
-        return [StorageTokenResource]
+        return [StorageTokenResource, StorageRotatingTokenResource]
 
     def get_ephemeral_resources(self) -> list[type[EphemeralResource]]:
         """Return the ephemeral resource types."""
         return [EphemeralStorageToken]
+
+    def get_list_resources(self) -> list[type[ListResource]]:
+        """Return the list resource types."""
+        return [StorageTokenListResource]
+
+    def get_actions(self) -> list[type[Action]]:
+        """Return the action types."""
+        return [RevokeTokenAction]
 
     def get_data_sources(self) -> list[type[iface.DataSource]]:
         """Return the data source types."""
@@ -279,7 +306,7 @@ class CrusoeProvider(Provider):
 
     def get_functions(self) -> list[type[Function]]:
         """Return the functions."""
-        return [CredentialsFileFunction]
+        return [CredentialsFileFunction, DecryptFunction]
 
 
 def _provider_block(config: dict[str, Any]) -> "tuple[ProviderBlock, frozenset[str]]":

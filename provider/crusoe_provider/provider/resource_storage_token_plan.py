@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tf.types import Unknown
 
-from crusoe_provider.api.errors import CrusoeError, PermissionDenied
+from crusoe_provider.api.errors import CrusoeError
+from crusoe_provider.provider import quota_plan
 from crusoe_provider.provider.attributes import ORGANIZATION_ID
-from crusoe_provider.provider.diagnostics import Refusal, failing, owner_unknown
-from crusoe_provider.provider.quota_texts import GAP, NOT_CHECKED, NOT_CHECKED_BLIND
+from crusoe_provider.provider.diagnostics import Refusal
+from crusoe_provider.provider.encryption_texts import (
+    EARLIER_STATES,
+    ENCRYPT_TO,
+    SECRET_NEEDED,
+)
 from crusoe_provider.provider.validators import given
 from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import PlanContext, State
-from crusoe_provider.tokens.errors import NotKnownYet, OwnerUnknown
+from crusoe_provider.tokens import encryption
+from crusoe_provider.tokens.errors import NotKnownYet
 from crusoe_provider.tokens.lifetime import Standing
 from crusoe_provider.tokens.presence import Memory
 from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
-    from crusoe_provider.tokens.quota import Quota
     from crusoe_provider.tokens.session import Session
 
 _LATER_DATE: Final = (
@@ -53,18 +58,24 @@ class TokenPlan:
     def creation(self, planned: Token) -> Token:
         """Return the plan for a new token, which may be the successor of another."""
         config, session = self._ctx.config, self._session
-        planned = planned.but(ready_for_renewal=False)
+        planned = planned.but(
+            ready_for_renewal=False, **encryption.planned(given(planned.encrypt_to))
+        )
         if config["expires_at"] is None and given(config["expires_after"]) is None:
             planned = planned.but(expires_at=None)
         if session is None:
             return planned
         self._check_future(planned, session)
-        organization_id = self._organization(planned, session)
+        organization_id = quota_plan.organization(session, config, planned.organization_id)
         if organization_id is None:
             return planned
         if is_unknown(planned.organization_id):
             planned = planned.but(organization_id=organization_id)
-        self._check_quota(session, session.quota(organization_id))
+        quota = session.quota(organization_id)
+        predecessor = Memory.of(self._ctx.private).key
+        if predecessor is not None:
+            quota.plan_release(predecessor)
+        quota_plan.count_creation(session, quota, self._ctx.diagnostics)
         return planned
 
     def _check_future(self, planned: Token, session: "Session") -> None:
@@ -92,45 +103,6 @@ class TokenPlan:
                 )
             )
 
-    def _organization(self, planned: Token, session: "Session") -> str | None:
-        """Return the organization of a new token, if it can be known already."""
-        wanted = planned.organization_id
-        if is_unknown(wanted):
-            if is_unknown(self._ctx.config[ORGANIZATION_ID]):
-                return None
-            wanted = None
-        if session.key_limit:
-            session.account.expect_identity()
-        try:
-            with failing():
-                return session.organization_id(wanted)
-        except NotKnownYet:
-            return None
-
-    def _check_quota(self, session: "Session", quota: "Quota") -> None:
-        predecessor = Memory.of(self._ctx.private).key
-        if predecessor is not None:
-            quota.plan_release(predecessor)
-        try:
-            checked = quota.plan_creation()
-        except (PermissionDenied, OwnerUnknown) as error:
-            self._warn_not_checked(session, error)
-        except CrusoeError:
-            with failing(NOT_CHECKED):
-                raise
-        else:
-            if not checked and session.warn_once("limit blind"):
-                self._ctx.diagnostics.add_warning(NOT_CHECKED, NOT_CHECKED_BLIND)
-
-    def _warn_not_checked(self, session: "Session", error: PermissionDenied | OwnerUnknown) -> None:
-        reason = owner_unknown(error) if isinstance(error, OwnerUnknown) else str(error)
-        if session.warn_once("limit not checked"):
-            self._ctx.diagnostics.add_warning(
-                NOT_CHECKED,
-                f"{reason}\n\nThe plan goes on without knowing whether there is a free slot for "
-                "the tokens that it creates.",
-            )
-
     # -- A token that is there -----------------------------------------------------------------
 
     def update(self, current: Token, proposed: State) -> Token:
@@ -143,8 +115,9 @@ class TokenPlan:
         ).but(ready_for_renewal=current.ready_for_renewal)
         memory = Memory.of(ctx.private)
         memory.key = current.access_key_id
-        memory.keep(ctx.private)
         planned = self._with_expiry(current, planned)
+        planned = self._with_secret(current, planned, memory)
+        memory.keep(ctx.private)
         self._mark_replacing(current, planned)
         if not ctx.requires_replace and self._session is not None:
             self._look_at_life(current, planned, self._session)
@@ -167,6 +140,42 @@ class TokenPlan:
         ):
             return planned.but(expires_at=Unknown)
         return planned
+
+    def _with_secret(self, current: Token, planned: Token, memory: Memory) -> Token:
+        """Plan what becomes of the secret of a token that is there.
+
+        Named recipients take up a secret that the state, or for an import the environment, has in
+        the clear. One that is encrypted already cannot be encrypted to others.
+        """
+        if memory.secret_due and current.secret_key is None:
+            return self._with_imported_secret(planned, memory)
+        if ENCRYPT_TO not in self._ctx.changed_fields:
+            return planned
+        if current.secret_key is not None:
+            if given(planned.encrypt_to) is None:
+                return planned
+            self._warn_of_earlier_states()
+            return planned.but(**encryption.planned(planned.encrypt_to))
+        # A token that is imported with its secret encrypted takes up the argument as well.
+        if current.encrypted_secret_key is not None and given(current.encrypt_to) is not None:
+            self._ctx.requires_replace.add(ENCRYPT_TO)
+        return planned
+
+    def _with_imported_secret(self, planned: Token, memory: Memory) -> Token:
+        session = self._session
+        if session is None:
+            return planned
+        if session.import_secret is not None:
+            memory.secret_due = None
+            return planned.but(**encryption.planned(given(planned.encrypt_to)))
+        if session.terraform.is_applying():
+            raise Refusal(SECRET_NEEDED)
+        return planned
+
+    def _warn_of_earlier_states(self) -> None:
+        session = self._session
+        if session is not None and not session.terraform.is_applying():
+            self._ctx.diagnostics.add_warning(*EARLIER_STATES)
 
     def _is_due(self, planned: Token) -> bool:
         session = self._session
@@ -197,15 +206,7 @@ class TokenPlan:
             quota.plan_keep(current.access_key_id)
             return
         quota.plan_release(current.access_key_id)
-        # Here, because Terraform drops the warnings of the second half of a replacement.
-        if self._is_full(quota) and session.warn_once("gap"):
-            self._ctx.diagnostics.add_warning(*GAP)
-
-    def _is_full(self, quota: "Quota") -> bool:
-        try:
-            return quota.is_full()
-        except (CrusoeError, OwnerUnknown):
-            return False  # the creation meets it too, and reports it
+        quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics)
 
     def _look_at_life(self, current: Token, planned: Token, session: "Session") -> None:
         """Tell what a user should hear of the expiry of a token that stays."""

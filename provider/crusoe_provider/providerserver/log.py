@@ -8,9 +8,9 @@ entry of Terraform's log with that level, and its other members become fields. W
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import IO, Final
+from typing import IO, Any, Final
 
 TRACE: Final = 5
 """Terraform's finest level; Python's logging has no name for it."""
@@ -37,14 +37,14 @@ _STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message
 
 
 class Redactor:
-    """Knows the secrets of this process and takes them out of text.
+    """Knows the secrets of this process and takes them out of what is logged.
 
-    Every sensitive value that passes the protocol is registered, so that no line of code has to
-    remember to keep it out of a log.
+    Every sensitive value that passes the protocol is registered, and what else the provider knows
+    (see `Provider.hide_with`), so that no line of code has to remember to keep it out of a log.
     """
 
-    # Shorter values would blank out ordinary words, and no key is that short.
-    _SHORTEST: Final = 8
+    # Shorter values would blank out ordinary words.
+    _SHORTEST: Final = 4
 
     def __init__(self) -> None:
         self._secrets: frozenset[str] = frozenset()
@@ -55,10 +55,37 @@ class Redactor:
             self._secrets |= {secret}
 
     def clean(self, text: str) -> str:
-        """Return `text` with each known secret replaced."""
-        for secret in self._secrets:
-            text = text.replace(secret, _REDACTED)
-        return text
+        """Return `text` with everything replaced that belongs to a known secret."""
+        spans = sorted(span for secret in self._secrets for span in _spans(text, secret))
+        cleaned, position = [], 0
+        while spans:
+            start, end = spans.pop(0)
+            while spans and spans[0][0] < end:  # they overlap
+                end = max(end, spans.pop(0)[1])
+            cleaned += [text[position:start], _REDACTED]
+            position = end
+        return "".join([*cleaned, text[position:]])
+
+    def clean_value(self, value: Any) -> Any:
+        """Return `value` ready for JSON, every text in it cleaned.
+
+        That is done before it is encoded: JSON writes a quote, a backslash or a line end of a
+        secret in another way.
+        """
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, Mapping):
+            return {self.clean(str(k)): self.clean_value(v) for k, v in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.clean_value(item) for item in value]
+        return self.clean(str(value))
+
+
+def _spans(text: str, secret: str) -> Iterator[tuple[int, int]]:
+    start = text.find(secret)
+    while start >= 0:
+        yield start, start + len(secret)
+        start = text.find(secret, start + 1)
 
 
 class TerraformLogFormatter(logging.Formatter):
@@ -82,11 +109,15 @@ class TerraformLogFormatter(logging.Formatter):
             "@timestamp": created.isoformat(timespec="microseconds").replace("+00:00", "Z"),
         }
         entry |= {k: v for k, v in vars(record).items() if k not in _STANDARD_FIELDS}
-        return self._redactor.clean(json.dumps(entry, default=str, ensure_ascii=False))
+        return json.dumps(self._redactor.clean_value(entry), ensure_ascii=False)
 
 
 def configure_logging(
-    environ: Mapping[str, str], redactor: Redactor, stream: IO[str] | None = None
+    environ: Mapping[str, str],
+    redactor: Redactor,
+    stream: IO[str] | None = None,
+    *,
+    packages: Iterable[str] = (),
 ) -> None:
     """Send this process's log to `stream` (stderr) at the level that Terraform's variables ask for.
 
@@ -94,6 +125,8 @@ def configure_logging(
         environ: `TF_LOG_PROVIDER` is looked at first, then `TF_LOG`.
         redactor: Cleans every line.
         stream: For tests.
+        packages: The packages whose log is written at that level, beside this one. The chatter of
+            other libraries (the URL of every request, for one) would only repeat theirs.
     """
     wanted = environ.get("TF_LOG_PROVIDER") or environ.get("TF_LOG") or "OFF"
     # Terraform treats a level that it does not know as TRACE.
@@ -101,8 +134,8 @@ def configure_logging(
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(TerraformLogFormatter(redactor))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    # Other libraries' chatter (httpx logs each URL, for one) would only repeat ours.
-    logging.getLogger("crusoe_provider").setLevel(level)
+    for package in {__name__, *packages}:
+        logging.getLogger(package.partition(".")[0]).setLevel(level)
 
 
 def _hclog_name(level: int) -> str:

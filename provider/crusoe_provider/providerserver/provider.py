@@ -1,13 +1,18 @@
 """What a provider offers to this server: `tf`'s interface, completed."""
 
 import contextlib
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from tf import iface
 
+from crusoe_provider.providerserver.action import Action
 from crusoe_provider.providerserver.ephemeral import EphemeralResource
 from crusoe_provider.providerserver.errors import Diagnosis
+from crusoe_provider.providerserver.list_resource import ListResource
+
+T = TypeVar("T")
 
 
 class Provider(iface.Provider, Protocol):
@@ -17,8 +22,24 @@ class Provider(iface.Provider, Protocol):
         """Return the ephemeral resource types."""
         return []
 
-    def new_ephemeral_resource(self, klass: type[EphemeralResource]) -> EphemeralResource:
-        """Return an ephemeral resource for one call."""
+    def get_list_resources(self) -> list[type[ListResource]]:
+        """Return the list resource types."""
+        return []
+
+    def get_actions(self) -> list[type[Action]]:
+        """Return the action types."""
+        return []
+
+    def hide_with(self, hide: Callable[[str], None]) -> None:
+        """Take the function that keeps a secret out of the log; called once, before anything else.
+
+        Values of sensitive attributes are hidden without it. It is for what comes from elsewhere,
+        such as credentials from the environment or from a file.
+        """
+        del hide
+
+    def new_element(self, klass: Callable[[Any], T]) -> T:
+        """Return an ephemeral resource, a list resource or an action for one call."""
         return klass(self)
 
     def diagnose(self, error: Exception) -> Diagnosis | None:

@@ -81,7 +81,7 @@ def serve(
     if environ.get(MAGIC_COOKIE) != _MAGIC_COOKIE_VALUE:
         raise NotStartedByTerraformError
     redactor = Redactor()
-    configure_logging(environ, redactor)
+    configure_logging(environ, redactor, packages=[new_provider.__module__])
     stop = threading.Event()
     lifetime = Lifetime(stop, sys.stdout.fileno())
     lifetime.handle_signals()
@@ -102,6 +102,7 @@ def serve(
 
         terraform = Terraform(os.getppid(), environ)
         provider = new_provider(stop, terraform)
+        provider.hide_with(redactor.hide)
         plugin = Plugin(provider, lifetime, RecentCreations(), terraform, hide=redactor.hide)
         add_services(server, plugin)
         others = set(threading.enumerate())
@@ -116,8 +117,9 @@ def _finish(server: grpc.Server, plugin: "Plugin", longest: float) -> None:
     """Finish what is under way, and give back what is still held; in bounded time."""
     end_within(longest)
     try:
-        # A server of which a thread has died never says that it has stopped.
-        server.stop(grace=_GRACE_SECONDS).wait(2 * _GRACE_SECONDS)
+        # One that has died holds locks for ever, and never says that it has stopped.
+        if not plugin.lifetime.server_died:
+            server.stop(grace=_GRACE_SECONDS).wait(2 * _GRACE_SECONDS)
     except Exception as exc:  # noqa: BLE001 - it takes a thread, which there may not be
         logger.error("The gRPC server could not be stopped: %s", type(exc).__name__)  # noqa: TRY400
     # grpc forgets a call whose peer is gone; the work behind it is finished all the same.

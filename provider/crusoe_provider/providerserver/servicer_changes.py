@@ -1,7 +1,5 @@
 """The RPCs that plan and apply a change of a managed resource."""
 
-from tf import iface
-
 from crusoe_provider.providerserver import planning
 from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_provider.providerserver.errors import RequestError
@@ -13,6 +11,7 @@ from crusoe_provider.providerserver.resource import (
     PlanContext,
     PlanDestroyContext,
     State,
+    UpdateContext,
 )
 from crusoe_provider.providerserver.rpc import Call, Servicer, rpc
 from crusoe_provider.providerserver.state_codec import StateCodec
@@ -35,8 +34,8 @@ class ChangeServicer(Servicer):
         request, response = call.request, call.response
         response.planned_private = request.prior_private
         found = self._resources.find(request.type_name)
-        prior = found.codec.decode(request.prior_state, call.diagnostics, known=True)
-        proposed = found.codec.decode(request.proposed_new_state, call.diagnostics)
+        prior = found.codec.decode(request.prior_state, known=True)
+        proposed = found.codec.decode(request.proposed_new_state)
         # In the second half of a replacement there is no prior state, but the identity of the
         # predecessor, which is not that of the object to come.
         if prior is not None and request.HasField("prior_identity"):
@@ -59,8 +58,8 @@ class ChangeServicer(Servicer):
         response.new_state.CopyFrom(request.prior_state)
         response.private = request.planned_private
         found = self._resources.find(request.type_name)
-        prior = found.codec.decode(request.prior_state, call.diagnostics, known=True)
-        planned = found.codec.decode(request.planned_state, call.diagnostics)
+        prior = found.codec.decode(request.prior_state, known=True)
+        planned = found.codec.decode(request.planned_state)
         if prior is not None and request.HasField("planned_identity"):
             response.new_identity.CopyFrom(request.planned_identity)
         if call.diagnostics.has_errors():
@@ -70,7 +69,7 @@ class ChangeServicer(Servicer):
         elif prior is not None and planned is None:
             _destroy(call, found, prior)
         elif prior is not None and planned is not None:
-            _update(call, found, prior, planned)
+            self._update(call, found, prior, planned)
         else:
             raise RequestError("Nothing to apply", "Terraform asked to change nothing to nothing.")
 
@@ -85,7 +84,7 @@ class ChangeServicer(Servicer):
             response.private = stored_private(private)
             found.identify(response.new_identity, planning.without_unknowns(state))
 
-        config = found.codec.decode(request.config, call.diagnostics) or {}
+        config = found.codec.decode(request.config) or {}
         context = CreateContext(call.diagnostics, request.type_name, config, private, save)
         try:
             state = found.resource.create(context, dict(planned))
@@ -97,18 +96,41 @@ class ChangeServicer(Servicer):
             elif created:
                 self.plugin.creations.add(lambda: found.resource.undo_create(created[0]))
 
+    def _update(self, call: Apply, found: Managed, prior: State, planned: State) -> None:
+        request, response = call.request, call.response
+        saved: list[State] = []
+        private = private_data(request.planned_private)
+
+        def save(state: State) -> None:
+            saved[:] = [dict(state)]
+            response.new_state.CopyFrom(_result(found.codec, state, planned))
+            response.private = stored_private(private)
+            found.identify(response.new_identity, planning.without_unknowns(state))
+
+        context = UpdateContext(call.diagnostics, request.type_name, private, save)
+        try:
+            state = found.resource.update(context, prior, dict(planned))
+            if state is not None and not call.diagnostics.has_errors():
+                save(state)
+        finally:
+            if saved and call.peer_gone():
+                found.resource.undo_update(saved[0], prior)
+            elif saved:
+                self.plugin.creations.add(lambda: found.resource.undo_update(saved[0], prior))
+
 
 def _plan_destruction(call: Plan, found: Managed, prior: State | None) -> None:
     call.response.planned_state.CopyFrom(found.codec.encode(None))
     if prior is not None:
-        context = PlanDestroyContext(call.diagnostics, call.request.type_name)
+        private = private_data(call.request.prior_private)
+        context = PlanDestroyContext(call.diagnostics, call.request.type_name, private)
         found.resource.plan_destroy(context, prior)
         found.identify(call.response.planned_identity, prior)
 
 
 def _plan_object(call: Plan, found: Managed, prior: State | None, proposed: State) -> None:
     request, response, codec = call.request, call.response, found.codec
-    config = codec.decode_required(request.config, call.diagnostics)
+    config = codec.decode_required(request.config)
     if prior is None:
         planned, changed = planning.proposed_for_creation(codec, proposed), set(proposed)
     else:
@@ -127,16 +149,6 @@ def _plan_object(call: Plan, found: Managed, prior: State | None, proposed: Stat
             planning.attribute_paths(replacing | context.requires_replace)
         )
     found.identify(response.planned_identity, planned)
-
-
-def _update(call: Apply, found: Managed, prior: State, planned: State) -> None:
-    context = iface.UpdateContext(call.diagnostics, call.request.type_name)
-    state = found.resource.update(context, prior, dict(planned))
-    if not call.diagnostics.has_errors():
-        call.response.new_state.CopyFrom(_result(found.codec, state, planned))
-        found.identify(
-            call.response.new_identity, None if state is None else planning.without_unknowns(state)
-        )
 
 
 def _destroy(call: Apply, found: Managed, prior: State) -> None:

@@ -39,6 +39,8 @@ class ProviderServicer(Servicer):
         provider = plugin.provider
         self._resources = Elements(plugin, "resource", provider.get_resources)
         self._data_sources = Elements(plugin, "data source", provider.get_data_sources)
+        self._lists = Elements(plugin, "list resource", provider.get_list_resources)
+        self._actions = Elements(plugin, "action", provider.get_actions)
         self._ephemerals = Elements(plugin, "ephemeral resource", provider.get_ephemeral_resources)
 
     @rpc
@@ -52,6 +54,10 @@ class ProviderServicer(Servicer):
             response.data_sources.add(type_name=name)
         for name, _ in self._ephemerals:
             response.ephemeral_resources.add(type_name=name)
+        for name, _ in self._lists:
+            response.list_resources.add(type_name=name)
+        for name, _ in self._actions:
+            response.actions.add(type_name=name)
         for function in self.plugin.provider.get_functions():
             response.functions.add(name=function.get_name())
 
@@ -69,6 +75,10 @@ class ProviderServicer(Servicer):
             _take(response.data_source_schemas[name], data_source.get_schema())
         for name, ephemeral in self._ephemerals:
             _take(response.ephemeral_resource_schemas[name], ephemeral.get_schema())
+        for name, list_resource in self._lists:
+            _take(response.list_resource_schemas[name], list_resource.get_schema())
+        for name, action in self._actions:
+            _take(response.action_schemas[name].schema, action.get_schema())
         for function in provider.get_functions():
             _take(response.functions[function.get_name()], function.get_signature())
 
@@ -77,7 +87,7 @@ class ProviderServicer(Servicer):
         self, call: Call[pb.ValidateProviderConfig.Request, pb.ValidateProviderConfig.Response]
     ) -> None:
         """Check the provider block; values may be unknown."""
-        config = self._codec(call).decode(call.request.config, call.diagnostics)
+        config = self._codec(call).decode(call.request.config)
         self.plugin.provider.validate_config(call.diagnostics, config or {})
 
     @rpc
@@ -86,7 +96,7 @@ class ProviderServicer(Servicer):
     ) -> None:
         """Configure the provider; values that depend on other resources may be unknown."""
         request = call.request
-        config = self._codec(call).decode(request.config, call.diagnostics)
+        config = self._codec(call).decode(request.config)
         self.plugin.terraform.configures(
             request.config.SerializeToString(deterministic=True),
             deferral_allowed=request.client_capabilities.deferral_allowed,

@@ -14,10 +14,12 @@ from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_provider.providerserver.lifetime import Lifetime
 from crusoe_provider.providerserver.plugin import Plugin
 from crusoe_provider.providerserver.rpc import Servicer
+from crusoe_provider.providerserver.servicer_actions import ActionServicer
 from crusoe_provider.providerserver.servicer_changes import ChangeServicer
 from crusoe_provider.providerserver.servicer_data_sources import DataSourceServicer
 from crusoe_provider.providerserver.servicer_ephemeral import EphemeralServicer
 from crusoe_provider.providerserver.servicer_functions import FunctionServicer
+from crusoe_provider.providerserver.servicer_lists import ListServicer
 from crusoe_provider.providerserver.servicer_provider import ProviderServicer
 from crusoe_provider.providerserver.servicer_resources import ResourceServicer
 
@@ -29,6 +31,8 @@ _SERVICERS: Final[Sequence[type[Servicer]]] = (
     DataSourceServicer,
     FunctionServicer,
     EphemeralServicer,
+    ListServicer,
+    ActionServicer,
 )
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

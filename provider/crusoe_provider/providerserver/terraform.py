@@ -106,6 +106,10 @@ class Terraform:
         self._look_for_siblings()
         return not self._siblings_seen
 
+    def imports_only(self) -> bool:
+        """Say whether its command is certainly `import`, which stores what is imported at once."""
+        return self._command().name == "import"
+
     def creates_nothing(self) -> bool:
         """Say whether the command certainly does no more than destroy or refresh.
 

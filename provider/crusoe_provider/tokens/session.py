@@ -49,6 +49,7 @@ class Session:
         stop: Set when nothing new is to be started.
         calls: The calls in flight.
         terraform: The Terraform that has started this process.
+        hide: Keeps a secret out of the log; for those that no attribute carries.
     """
 
     account: "Account"
@@ -58,6 +59,7 @@ class Session:
     stop: threading.Event
     calls: "InFlightCalls"
     terraform: "Terraform"
+    hide: Callable[[str], None] = lambda _secret: None
     organization_known: bool = True
     import_secret: str | None = field(default=None, repr=False)
     warn_once: Once = field(default_factory=Once)
@@ -65,6 +67,7 @@ class Session:
     _quotas: dict[str, Quota] = field(default_factory=dict)
     _borrowed: dict[str, str] = field(default_factory=dict)
     _importer: str | None = None
+    _awaiting: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -167,6 +170,16 @@ class Session:
         if first != importer:
             raise SecretClaimed(first, importer)
         return self.import_secret
+
+    def await_secret(self, access_key_id: str) -> None:
+        """Take note of an imported token that gets its secret in the apply."""
+        with self._lock:
+            self._awaiting.add(access_key_id)
+
+    def awaits_secret(self, access_key_id: str) -> bool:
+        """Say whether this run has imported a token that gets its secret in the apply."""
+        with self._lock:
+            return access_key_id in self._awaiting
 
 
 class Sessions:

@@ -1,0 +1,238 @@
+"""A running Terraform, which can be interrupted and killed."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import time
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import IO, Final
+
+import psutil
+
+from harness.result import Result
+
+# Longer than any run takes, shorter than the time limit of a test, whose report says much less.
+RUN_SECONDS: Final = 120.0
+OUTPUT_SECONDS: Final = 60.0
+EXIT_SECONDS: Final = 20.0
+# Terraform lets its plugins finish what they are doing.
+INTERRUPT_SECONDS: Final = 30.0
+
+_MAGIC_COOKIE: Final = "TF_PLUGIN_MAGIC_COOKIE"
+
+
+class Running:
+    """A Terraform in a session, and so a process group, of its own: as in a terminal of its own.
+
+    Args:
+        executable: Terraform.
+        args: The command and its arguments.
+        folder: The working directory.
+        environment: The whole environment.
+        stdin: What it reads from standard input.
+        log: The file that it logs into, if it does.
+    """
+
+    def __init__(
+        self,
+        executable: Path,
+        args: tuple[str, ...],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        stdin: str = "",
+        log: Path | None = None,
+    ) -> None:
+        self._args = args
+        self._log = log
+        self._output: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._changed = threading.Condition()
+        self._readers_left = 2
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(
+            [executable, *args],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        self._threads = [
+            self._read("stdout", _given(self._process.stdout)),
+            self._read("stderr", _given(self._process.stderr)),
+        ]
+        with _given(self._process.stdin) as given:
+            # A few lines at most, so the pipe takes them at once, whether or not anybody reads.
+            given.write(stdin)
+
+    @property
+    def pid(self) -> int:
+        """The ID of the process, of its process group and of its session."""
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
+    @property
+    def text(self) -> str:
+        """What it has printed so far: standard output, then standard error."""
+        with self._changed:
+            return "".join(self._output["stdout"] + self._output["stderr"])
+
+    def wait_for_output(self, text: str, timeout: float = OUTPUT_SECONDS) -> None:
+        """Wait until it has printed `text`."""
+        with self._changed:
+            self._changed.wait_for(lambda: text in self.text or self._readers_left == 0, timeout)
+            seen = self.text
+        if text not in seen:
+            raise AssertionError(f"expected {text!r} within {timeout} s\n{seen}")
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C: SIGINT to the whole process group, plugins included."""
+        os.killpg(self.pid, signal.SIGINT)
+
+    def interrupt_terraform_only(self) -> None:
+        """Send SIGINT to Terraform alone, which then asks its plugins to stop."""
+        self._process.send_signal(signal.SIGINT)
+
+    def terminate(self) -> None:
+        """Send SIGTERM to Terraform."""
+        self._process.terminate()
+
+    def hang_up(self) -> None:
+        """Close the terminal: SIGHUP to the whole process group, plugins included."""
+        os.killpg(self.pid, signal.SIGHUP)
+
+    def kill(self) -> None:
+        """Send SIGKILL to Terraform; its plugins live on."""
+        self._process.kill()
+
+    def wait(self, timeout: float = RUN_SECONDS) -> Result:
+        """Wait for its end, and return what it printed.
+
+        A run that does not end in time is killed with all its plugins. If this process is
+        interrupted meanwhile, so is Terraform, which may then finish what it is doing.
+
+        Raises:
+            AssertionError: It has not ended in time.
+        """
+        try:
+            exit_code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.abandon()
+            raise AssertionError(
+                f"terraform {' '.join(self._args)} did not end within {timeout} s\n{self.text}"
+            ) from None
+        except BaseException:
+            self.interrupt_terraform_only()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(INTERRUPT_SECONDS)
+            self.abandon()
+            raise
+        seconds = time.monotonic() - self._started
+        for thread in self._threads:
+            thread.join(EXIT_SECONDS)
+        with self._changed:
+            stdout, stderr = ("".join(lines) for lines in self._output.values())
+        log = self._log.read_text(encoding="utf-8") if self._log and self._log.exists() else ""
+        return Result(self._args, exit_code, stdout, stderr, log, seconds)
+
+    def abandon(self) -> None:
+        """Kill the whole process group, if any of it is left."""
+        if self._process.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _read(self, name: str, stream: IO[str]) -> threading.Thread:
+        def read() -> None:
+            with stream:
+                for line in stream:
+                    with self._changed:
+                        self._output[name].append(line)
+                        self._changed.notify_all()
+            with self._changed:
+                self._readers_left -= 1
+                self._changed.notify_all()
+
+        thread = threading.Thread(target=read, name=f"terraform {name}", daemon=True)
+        thread.start()
+        return thread
+
+
+def run_on_a_terminal(
+    executable: Path,
+    args: tuple[str, ...],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    size: tuple[int, int],
+) -> str:
+    """Run a command on a terminal, and return what it prints there, colours included.
+
+    Args:
+        executable: Terraform.
+        args: The command and its arguments.
+        folder: The working directory.
+        environment: The whole environment.
+        size: Rows and columns of the terminal.
+    """
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    output = b""
+    with subprocess.Popen(
+        [executable, *args],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=its,
+        stderr=its,
+    ):
+        os.close(its)
+        # The end of the other side is an error on Linux, and no bytes elsewhere.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 65536):
+                output += part
+    os.close(ours)
+    return output.decode().replace("\r\n", "\n")
+
+
+def plugin_processes(sessions: Container[int], home: Path) -> list[psutil.Process]:
+    """Return the living plugins of some runs of Terraform.
+
+    Args:
+        sessions: The sessions of the runs, which are their process IDs.
+        home: Their home folder, which tells them from an unrelated session that has got the number
+            of an ended one.
+    """
+    return [p for p in psutil.process_iter() if _is_plugin(p, sessions, str(home))]
+
+
+def _given(stream: IO[str] | None) -> IO[str]:
+    if stream is None:
+        raise AssertionError("started with a pipe")
+    return stream
+
+
+def _is_plugin(process: psutil.Process, sessions: Container[int], home: str) -> bool:
+    try:
+        if process.pid in sessions or os.getsid(process.pid) not in sessions:
+            return False
+        environment = process.environ()
+        alive = process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):  # gone meanwhile
+        return False
+    # A process has no environment for a moment, while it executes another program.
+    plugin = environment.get("HOME") == home and _MAGIC_COOKIE in environment
+    return alive and (plugin or not environment)
