@@ -132,7 +132,7 @@ class EphemeralStorageToken(EphemeralResource):
             creation = session.creation(organization_id)
             try:
                 created = creation.create(
-                    alias=config["alias"],
+                    alias=given(config["alias"]),
                     expire_at=lambda: expiry_after(life, session.now()),
                     seconds=_WAIT.total_seconds(),
                 )
@@ -159,16 +159,17 @@ class EphemeralStorageToken(EphemeralResource):
 
 
 def _may_go_without(session: "Session") -> bool:
-    """Say whether this is the plan of a destruction or refresh, which nothing may stand in."""
-    return session.terraform.creates_nothing() and session.terraform.is_planning()
+    """Say whether this is a refresh or the plan of a destruction, which nothing may stand in."""
+    terraform = session.terraform
+    return terraform.only_refreshes() or (terraform.creates_nothing() and terraform.is_planning())
 
 
 def _unopened(config: State, expires_after: str, organization_id: str) -> State:
-    """Return the values of a token before it is there."""
+    """Return the values of a token before it is there; what is written, if empty, stays so."""
+    defaults = {"expires_after": expires_after, ORGANIZATION_ID: organization_id}
     return {
         "alias": config["alias"],
-        "expires_after": config["expires_after"] or expires_after,
-        ORGANIZATION_ID: config[ORGANIZATION_ID] or organization_id,
+        **{n: default if config[n] is None else config[n] for n, default in defaults.items()},
         "id": Unknown,
         _ACCESS_KEY_ID: Unknown,
         "secret_key": Unknown,

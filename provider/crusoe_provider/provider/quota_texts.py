@@ -50,19 +50,21 @@ NOT_OPENED: Final = (
     ),
 )
 
-_PREDECESSOR_STAYS: Final = (
-    "The token that this one replaces still has its slot, and is deleted only after the new one "
-    "was created: create_before_destroy is set in the lifecycle block (or, with OpenTofu, destroy "
-    "= false). That works only while another slot is free. Free one, or take that setting out of "
-    "the lifecycle block and apply again."
+_HELD_BY_OWN: Final = (
+    "If this token is to replace one, and its lifecycle block sets create_before_destroy (or, with "
+    "OpenTofu, destroy = false), the old one keeps its slot until the new one was created: free a "
+    "slot, or take that setting out of the block for one apply. If the old one is tainted, for "
+    "instance because a provisioner failed, and the state has its secret, terraform untaint keeps "
+    "it instead; the next apply then deletes what is left of its predecessor."
+)
+_IDLE: Final = (
+    "Nothing else was under way in this apply that could free one.\n\n"
+    f"{_HELD_BY_OWN} Otherwise somebody has taken the slot since the plan: free one, then apply "
+    'again. To wait for somebody else to free one, set timeouts { create = "10m" }.'
 )
 _NONE_CAME_FREE: Final = (
     "If this apply deletes another token, and that takes longer, raise the time limit with "
-    'timeouts { create = "10m" }. If this token is to replace one, and its lifecycle block sets '
-    "create_before_destroy, the old one has its slot until the new one was created: free a slot, "
-    "or take that setting out of the block for one apply. If the old one is tainted, for instance "
-    "because a provisioner failed, and the state has its secret, terraform untaint keeps it "
-    "instead; the next apply then deletes what is left of its predecessor."
+    f'timeouts {{ create = "10m" }}. {_HELD_BY_OWN}'
 )
 _BLOCKED: Final = (
     "Terraform carries out only so many operations at a time (-parallelism), in any order, and all "
@@ -113,14 +115,13 @@ def _plan(shortage: Shortage) -> Diagnosis:
 
 def _apply(error: NoSlotCameFree) -> Diagnosis:
     waited = format_duration(timedelta(seconds=round(error.waited)))
-    if error.predecessor_stays:
-        reason = _PREDECESSOR_STAYS
-    else:
-        reason = _BLOCKED if error.blocked else _NONE_CAME_FREE
+    reason = _BLOCKED if error.blocked else _NONE_CAME_FREE
+    if error.idle:
+        reason = _IDLE
     return Diagnosis(
         "No free slot for the storage token",
         f"A user may have {error.shortage.limit} storage tokens in an organization, and all are "
-        f"taken. None came free within {waited}, so nothing was created.\n\n"
+        f"taken. No slot came free within {waited}, so nothing was created.\n\n"
         f"{reason}\n\n{_keys(error.shortage)}",
     )
 
@@ -136,8 +137,8 @@ def _open(shortage: Shortage) -> Diagnosis:
     if lent > 1:
         text += (
             f" With this one, {lent} are to be borrowed in this run by ephemeral storage tokens "
-            "at the same time.\n\nUse fewer ephemeral tokens at a time, for example one for "
-            "several purposes."
+            "at the same time.\n\n"
+            "Use fewer ephemeral tokens at a time, for example one for several purposes."
         )
     remedy = _ways_out(shortage) if shortage.keys or lent == 1 else ""
     return Diagnosis(

@@ -127,15 +127,13 @@ class StorageRotatingTokenResource(Resource):
         with failing():
             organization_id = session.organization_id(given_id)
         plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
-        predecessors = RotationMemory.of(ctx.private).keys
         try:
             with failing(_NOT_CREATED):
                 token, key_memory = token_creation.make(
                     session,
                     organization_id,
                     plan.next_token(),
-                    seconds=token_creation.waiting_time(plan.timeouts, "create"),
-                    predecessor=next(iter(predecessors), None),
+                    time_limit=token_creation.time_limit_of(plan.timeouts, "create"),
                 )
         except AnswerLost as lost:
             if lost.left is not None:

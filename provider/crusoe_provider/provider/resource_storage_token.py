@@ -29,7 +29,7 @@ from crusoe_provider.provider.reading import (
     warn_of_no_proof,
 )
 from crusoe_provider.provider.resource_storage_token_plan import TokenPlan, home
-from crusoe_provider.provider.token_creation import waiting_time
+from crusoe_provider.provider.token_creation import time_limit_of
 from crusoe_provider.provider.token_import import claim_secret, find_keys
 from crusoe_provider.provider.validators import (
     check_alias,
@@ -223,7 +223,8 @@ class StorageTokenResource(Resource):
                                 description=(
                                     "How long a creation waits for a free slot when the user has "
                                     "the most tokens already, as a duration. Changing it changes "
-                                    "nothing at Crusoe. Default: `2m`. Example: `10m`."
+                                    "nothing at Crusoe. Default: `2m`, and less once nothing in "
+                                    "this apply can free a slot any more. Example: `10m`."
                                 ),
                             )
                         ],
@@ -281,7 +282,7 @@ class StorageTokenResource(Resource):
     ) -> State | None:
         """Create the token; its secret is saved before anything else can fail."""
         session = self._sessions.get()
-        plan, memory = Token.of_plan(planned), Memory.of(ctx.private)
+        plan = Token.of_plan(planned)
         given_id = None if is_unknown(plan.organization_id) else plan.organization_id
         with failing():
             organization_id = session.organization_id(given_id)
@@ -294,8 +295,7 @@ class StorageTokenResource(Resource):
                     session,
                     organization_id,
                     plan,
-                    seconds=waiting_time(plan.timeouts, "create"),
-                    predecessor=memory.key,
+                    time_limit=time_limit_of(plan.timeouts, "create"),
                 )
         except AnswerLost as lost:
             if lost.left is not None:
@@ -376,13 +376,12 @@ class StorageTokenResource(Resource):
         self, ctx: DeleteContext, current: State
     ) -> None:
         """Revoke the token; one that is gone already is success."""
-        del ctx
         session, token = self._sessions.get(), Token.of_state(current)
         with failing("Storage token not deleted"):
             organization_id = session.organization_id(token.organization_id)
             if not session.revoke(organization_id, token.access_key_id):
                 # For another user than the owner every token is absent.
-                session.presence(organization_id).check_owner(token)
+                session.presence(organization_id).check_owner(token, Memory.of(ctx.private))
 
     def import_(  # type: ignore[override]  # see Resource
         self,

@@ -193,7 +193,7 @@ class TokenPlan:
         replace.update(name for name in _REPLACING if _differs(before[name], after[name]))
         # A token that is imported or moved takes up the argument without a replacement.
         name = "rotate_when_changed"
-        if name in self._ctx.changed_fields and given(before[name]) is not None:
+        if given(before[name]) is not None and _values(before[name]) != _values(after[name]):
             replace.add(name)
 
     def _count(self, current: Token) -> None:
@@ -249,6 +249,13 @@ class TokenPlan:
                 "Set expires_at to a later date, or let expires_after and renew_before renew it in "
                 "time.",
             )
+
+
+def _values(mapping: Any) -> Any:
+    """Return a map without entries that have no value; an unknown one as it is."""
+    if not isinstance(mapping, dict):
+        return {} if mapping is None else mapping
+    return {name: value for name, value in mapping.items() if value is not None}
 
 
 def home(session: "Session", stored: str | None) -> str | None:
