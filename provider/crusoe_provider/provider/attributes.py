@@ -10,6 +10,7 @@ from crusoe_provider.api.rfc3339 import parse_instant
 from crusoe_provider.tokens.durations import parse_duration
 
 ORGANIZATION_ID: Final = "organization_id"
+PROFILE: Final = "profile"
 LISTED_TOKEN: Final[dict[str, TfType]] = {
     "id": String(),
     "access_key_id": String(),
@@ -65,5 +66,24 @@ def organization_attribute(whose: str, *, replaces: bool = False) -> Attribute:
             f"ID (a UUID) of the organization{whose}.{change} Default: the provider's "
             "`organization_id`, then the only organization of the user. Example: "
             "`ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab`."
+        ),
+    )
+
+
+def profile_attribute(what: str, *, change: str = "") -> Attribute:
+    """Return the attribute `profile`.
+
+    Args:
+        what: What happens with the credentials; completes "whose credentials".
+        change: What a change does, as a sentence.
+    """
+    return Attribute(
+        PROFILE,
+        String(),
+        optional=True,
+        description=(
+            f"Profile whose credentials {what}: an entry of the provider's `profiles`, or a "
+            f"profile of `~/.crusoe/config`.{f' {change}' if change else ''} Default: the "
+            "credentials of the provider block. Example: `ci`."
         ),
     )

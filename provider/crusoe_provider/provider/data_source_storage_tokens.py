@@ -10,7 +10,9 @@ from tf.utils import Diagnostics
 from crusoe_provider.provider.attributes import (
     LISTED_TOKEN,
     ORGANIZATION_ID,
+    PROFILE,
     organization_attribute,
+    profile_attribute,
 )
 from crusoe_provider.provider.diagnostics import failing
 from crusoe_provider.provider.validators import check_organization_id, check_status, given
@@ -20,7 +22,7 @@ from crusoe_provider.tokens.token import in_order, listed_token
 
 if TYPE_CHECKING:
     from crusoe_provider.api.models import StorageKey
-    from crusoe_provider.tokens.session import Sessions
+    from crusoe_provider.tokens.sessions import Sessions
 
 
 class StorageTokensDataSource(iface.DataSource):
@@ -45,6 +47,7 @@ class StorageTokensDataSource(iface.DataSource):
             ),
             attributes=[
                 organization_attribute(""),
+                profile_attribute("list the tokens"),
                 Attribute(
                     "alias",
                     String(),
@@ -126,7 +129,7 @@ class StorageTokensDataSource(iface.DataSource):
     def read(self, ctx: iface.ReadDataContext, config: State) -> State | None:
         """Return the tokens as the API lists them now."""
         del ctx
-        session = self._sessions.get()
+        session = self._sessions.get(given(config[PROFILE]))
         session.account.expect_identity()
         with failing("Storage tokens not listed"):
             organization_id = session.organization_id(config[ORGANIZATION_ID])

@@ -7,7 +7,12 @@ from tf.schema import Attribute, Schema
 from tf.types import String
 from tf.utils import Diagnostics
 
-from crusoe_provider.provider.attributes import ORGANIZATION_ID, organization_attribute
+from crusoe_provider.provider.attributes import (
+    ORGANIZATION_ID,
+    PROFILE,
+    organization_attribute,
+    profile_attribute,
+)
 from crusoe_provider.provider.diagnostics import failing
 from crusoe_provider.provider.validators import (
     check_alias,
@@ -22,7 +27,7 @@ from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.lifetime import expiry_after
 
 if TYPE_CHECKING:
-    from crusoe_provider.tokens.session import Sessions
+    from crusoe_provider.tokens.sessions import Sessions
 
 _DEFAULT_LIFE: Final = "1h"
 _WAIT: Final = timedelta(minutes=2)
@@ -71,6 +76,7 @@ class EphemeralStorageToken(EphemeralResource):
                     ),
                 ),
                 organization_attribute(" whose buckets the token opens"),
+                profile_attribute("create and revoke the token"),
                 Attribute(
                     "id",
                     String(),
@@ -117,7 +123,8 @@ class EphemeralStorageToken(EphemeralResource):
 
     def open(self, ctx: OpenContext, config: State) -> State | None:
         """Create the token, if there is a free slot."""
-        session = self._sessions.get()
+        profile = given(config[PROFILE])
+        session = self._sessions.get(profile)
         session.account.expect_identity()
         expires_after = given(config["expires_after"]) or _DEFAULT_LIFE
         life = parse_duration(expires_after)
@@ -136,11 +143,16 @@ class EphemeralStorageToken(EphemeralResource):
                 raise
         access_key_id = created.key.access_key_id
         session.borrow(organization_id, access_key_id)
-        ctx.private |= {ORGANIZATION_ID: organization_id, _ACCESS_KEY_ID: access_key_id}
+        ctx.private |= {
+            ORGANIZATION_ID: organization_id,
+            _ACCESS_KEY_ID: access_key_id,
+            PROFILE: profile,
+        }
         return {
             "alias": config["alias"],
             "expires_after": config["expires_after"] or expires_after,
             ORGANIZATION_ID: config[ORGANIZATION_ID] or organization_id,
+            PROFILE: config[PROFILE],
             "id": creation.token_id(access_key_id),
             _ACCESS_KEY_ID: access_key_id,
             "secret_key": created.key.secret_key,
@@ -153,4 +165,5 @@ class EphemeralStorageToken(EphemeralResource):
             return
         access_key_id = ctx.private[_ACCESS_KEY_ID]
         with failing(f"Ephemeral storage token {access_key_id} not revoked"):
-            self._sessions.get().revoke(ctx.private[ORGANIZATION_ID], access_key_id, finish=True)
+            session = self._sessions.get(ctx.private.get(PROFILE))
+            session.revoke(ctx.private[ORGANIZATION_ID], access_key_id, finish=True)

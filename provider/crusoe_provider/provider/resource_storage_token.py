@@ -15,12 +15,13 @@ from tf.utils import Diagnostics
 from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.provider import token_moves
 from crusoe_provider.provider.attributes import (
-    ORGANIZATION_ID,
+    PROFILE,
     Duration,
     Timestamp,
     organization_attribute,
+    profile_attribute,
 )
-from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, Refusal, failing
+from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, Refusal, failing, told
 from crusoe_provider.provider.key_texts import describe_token
 from crusoe_provider.provider.resource_storage_token_plan import TokenPlan
 from crusoe_provider.provider.validators import (
@@ -52,7 +53,8 @@ if TYPE_CHECKING:
 
     from crusoe_provider.api.models import Identity, StorageKey
     from crusoe_provider.tokens.creation import Creation
-    from crusoe_provider.tokens.session import Session, Sessions
+    from crusoe_provider.tokens.session import Session
+    from crusoe_provider.tokens.sessions import Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -155,6 +157,12 @@ class StorageTokenResource(Resource):
                     ),
                 ),
                 organization_attribute(" whose buckets the token opens", replaces=True),
+                profile_attribute(
+                    "create, read and revoke the token",
+                    change=(
+                        "Changing it replaces the token, unless both profiles are of the same user."
+                    ),
+                ),
                 Attribute(
                     "id",
                     String(),
@@ -250,16 +258,14 @@ class StorageTokenResource(Resource):
 
     def observe(self, state: State) -> None:
         """Count the token among those of this state."""
-        organization_id, key = state[ORGANIZATION_ID], state["access_key_id"]
-        if self._sessions.known and organization_id and key:
-            self._sessions.get().quota(organization_id).observe(key)
+        if state["access_key_id"]:
+            self._sessions.tallies.observe(state["access_key_id"])
 
     def plan(  # type: ignore[override]  # see Resource
         self, ctx: PlanContext, current: State | None, planned: State
     ) -> State:
         """Plan what is known, and check that there is room; see `Resource.plan`."""
-        session = self._sessions.get() if self._sessions.known else None
-        plan = TokenPlan(session, ctx)
+        plan = TokenPlan(self._sessions, planned[PROFILE], ctx)
         if current is None:
             return plan.creation(Token.of_plan(planned)).to_state()
         return plan.update(Token.of_state(current), planned).to_state()
@@ -268,15 +274,16 @@ class StorageTokenResource(Resource):
         """Count the slot that comes free."""
         del ctx
         token = Token.of_state(current)
-        if self._sessions.known and token.organization_id:
-            self._sessions.get().quota(token.organization_id).plan_release(token.access_key_id)
+        session = self._sessions.find(token.profile)
+        if session is not None and token.organization_id:
+            session.quota(token.organization_id).plan_release(token.access_key_id)
 
     def create(  # type: ignore[override]  # see Resource
         self, ctx: CreateContext, planned: State
     ) -> State | None:
         """Create the token; its secret is saved before anything else can fail."""
-        session = self._sessions.get()
         plan, memory = Token.of_plan(planned), Memory.of(ctx.private)
+        session = self._sessions.get(plan.profile)
         given_id = None if is_unknown(plan.organization_id) else plan.organization_id
         with failing():
             organization_id = session.organization_id(given_id)
@@ -329,10 +336,13 @@ class StorageTokenResource(Resource):
             return memory.first_seen(token, key, session.now())
         ctx.diagnostics.add_warning(
             "Storage token created, but not yet listed",
-            f"Access key {token.access_key_id} was created and its secret is in the state. "
-            f"{problem}\n\n"
-            "Nothing needs to be done: its ID, status and creation time are filled in at the next "
-            "refresh, for example by the next terraform plan.",
+            told(
+                self._sessions,
+                f"Access key {token.access_key_id} was created and its secret is in the state. "
+                f"{problem}\n\n"
+                "Nothing needs to be done: its ID, status and creation time are filled in at the "
+                "next refresh, for example by the next terraform plan.",
+            ),
         )
         return token
 
@@ -341,11 +351,11 @@ class StorageTokenResource(Resource):
     ) -> State | None:
         """Refresh the state from the list of keys; the secret stays what it was."""
         token, memory = Token.of_state(current), Memory.of(ctx.private)
-        if not self._sessions.known:
+        session = self._sessions.find(token.profile)
+        if session is None:
             if self._sessions.warn_once("not refreshed"):
                 ctx.diagnostics.add_warning(*_NOT_REFRESHED)
             return current
-        session = self._sessions.get()
         with failing("Storage token not read"):
             # A token moved from elsewhere may not say where it is.
             organization_id = session.organization_id(token.organization_id)
@@ -408,7 +418,8 @@ class StorageTokenResource(Resource):
     def delete(self, ctx: iface.DeleteContext, current: State) -> None:
         """Revoke the token; one that is gone already is success."""
         del ctx
-        session, token = self._sessions.get(), Token.of_state(current)
+        token = Token.of_state(current)
+        session = self._sessions.get(token.profile)
         with failing("Storage token not deleted"):
             organization_id = session.organization_id(token.organization_id)
             if not session.revoke(organization_id, token.access_key_id):
@@ -416,9 +427,14 @@ class StorageTokenResource(Resource):
                 session.presence(organization_id).check_owner(token)
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
-        """Find a token by its token ID or access key ID, `<organization>/` before it or not."""
-        session = self._sessions.get()
-        given_id, _, wanted = id.strip().rpartition("/")
+        """Find a token by its token ID or access key ID.
+
+        `<organization>/` may stand before it, and `@<profile>` behind it. IDs have no "@", names of
+        profiles may.
+        """
+        where, _, profile = id.strip().partition("@")
+        session = self._sessions.get(profile)
+        given_id, _, wanted = where.rpartition("/")
         session.account.expect_identity()
         with failing("Storage token not imported"):
             organization_id = session.organization_id(given_id)
@@ -431,7 +447,12 @@ class StorageTokenResource(Resource):
         secret_key = session.claim_import_secret(wanted)
         if secret_key is None:
             ctx.diagnostics.add_warning(*_SECRET_UNKNOWN)
-        return Token.of_key(key, organization_id=organization_id, secret_key=secret_key).to_state()
+        return Token.of_key(
+            key,
+            organization_id=organization_id,
+            profile=profile or None,
+            secret_key=secret_key,
+        ).to_state()
 
     def move(self, diagnostics: Diagnostics, source: MoveSource) -> State | None:
         """Take over a key of Crusoe's own provider, secret included."""
@@ -440,7 +461,8 @@ class StorageTokenResource(Resource):
 
     def undo_create(self, state: State) -> None:
         """Revoke a token that Terraform, killed in between, cannot take into its state."""
-        session, token = self._sessions.get(), Token.of_state(state)
+        token = Token.of_state(state)
+        session = self._sessions.get(token.profile)
         try:
             organization_id = session.organization_id(token.organization_id)
             session.revoke(organization_id, token.access_key_id, finish=True)
@@ -495,6 +517,7 @@ def _not_importable(
             "Storage token not found",
             f"{problem} The tokens of this user are:{tokens}\n\n"
             "Import one of them by its token ID or access key ID. For a token of another "
-            "organization write <organization ID>/<token ID>.",
+            "organization write <organization ID>/<token ID>, and for one of another user, whose "
+            "credentials are in a profile, <token ID>@<profile>.",
         )
     )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tf.types import Unknown
 
 from crusoe_provider.api.errors import CrusoeError, PermissionDenied
-from crusoe_provider.provider.attributes import ORGANIZATION_ID
-from crusoe_provider.provider.diagnostics import Refusal, failing, owner_unknown
+from crusoe_provider.provider.attributes import ORGANIZATION_ID, PROFILE
+from crusoe_provider.provider.diagnostics import Refusal, failing, owner_unknown, told
 from crusoe_provider.provider.quota_texts import GAP, NOT_CHECKED, NOT_CHECKED_BLIND
 from crusoe_provider.provider.validators import given
 from crusoe_provider.providerserver.errors import Diagnosis
@@ -24,6 +24,7 @@ from crusoe_provider.tokens.token import Token, is_unknown
 if TYPE_CHECKING:
     from crusoe_provider.tokens.quota import Quota
     from crusoe_provider.tokens.session import Session
+    from crusoe_provider.tokens.sessions import Sessions
 
 _LATER_DATE: Final = (
     "Set expires_at to a later date, or use expires_after for a token that is renewed by itself."
@@ -40,12 +41,15 @@ class TokenPlan:
     """The plan for one token.
 
     Args:
-        session: The session; `None` while the provider block is not known yet.
+        sessions: The sessions.
+        profile: The planned profile, which may be unknown.
         ctx: The context of the call.
     """
 
-    def __init__(self, session: "Session | None", ctx: PlanContext) -> None:
-        self._session = session
+    def __init__(self, sessions: "Sessions", profile: Any, ctx: PlanContext) -> None:
+        self._sessions = sessions
+        # None while the profile or the provider block is not known yet.
+        self._session = None if is_unknown(profile) else sessions.find(profile)
         self._ctx = ctx
 
     # -- A token that is to be created ---------------------------------------------------------
@@ -120,16 +124,19 @@ class TokenPlan:
                 raise
         else:
             if not checked and session.warn_once("limit blind"):
-                self._ctx.diagnostics.add_warning(NOT_CHECKED, NOT_CHECKED_BLIND)
+                self._warn(NOT_CHECKED, NOT_CHECKED_BLIND)
 
     def _warn_not_checked(self, session: "Session", error: PermissionDenied | OwnerUnknown) -> None:
         reason = owner_unknown(error) if isinstance(error, OwnerUnknown) else str(error)
         if session.warn_once("limit not checked"):
-            self._ctx.diagnostics.add_warning(
+            self._warn(
                 NOT_CHECKED,
                 f"{reason}\n\nThe plan goes on without knowing whether there is a free slot for "
                 "the tokens that it creates.",
             )
+
+    def _warn(self, summary: str, detail: str) -> None:
+        self._ctx.diagnostics.add_warning(summary, told(self._sessions, detail))
 
     # -- A token that is there -----------------------------------------------------------------
 
@@ -146,6 +153,8 @@ class TokenPlan:
         memory.keep(ctx.private)
         planned = self._with_expiry(current, planned)
         self._mark_replacing(current, planned)
+        if self._changes_user(current, planned, memory.caller):
+            ctx.requires_replace.add(PROFILE)
         if not ctx.requires_replace and self._session is not None:
             self._look_at_life(current, planned, self._session)
         self._count(current)
@@ -184,6 +193,36 @@ class TokenPlan:
         if name in self._ctx.changed_fields and given(before[name]) is not None:
             replace.add(name)
 
+    def _changes_user(self, current: Token, planned: Token, owner: str | None) -> bool:
+        """Say whether a changed profile is certainly not known to be of the token's owner.
+
+        Args:
+            current: The token.
+            planned: What is planned of it.
+            owner: ID of the user who made the token, if that is remembered.
+        """
+        if not _differs(current.profile, planned.profile):
+            return False
+        session = self._session
+        if session is None or session.origin != self._former_origin(current, session.origin):
+            return True
+        with failing():
+            caller = session.account.identity()
+            if owner is not None:
+                return caller.id != owner
+            organization_id = session.organization_id(current.organization_id)
+            keys = session.account.keys(organization_id)
+        mine = session.ownership.mine(keys, caller)
+        return all(key.access_key_id != current.access_key_id for key in mine)
+
+    def _former_origin(self, current: Token, default: str) -> str:
+        try:
+            former = self._sessions.find(current.profile)
+        except Refusal:
+            former = None  # the profile is gone: it may have got another name
+        self._sessions.find(given(self._ctx.config[PROFILE]))
+        return former.origin if former is not None else default
+
     def _count(self, current: Token) -> None:
         session = self._session
         if session is None or not current.organization_id:
@@ -193,9 +232,12 @@ class TokenPlan:
             quota.plan_keep(current.access_key_id)
             return
         quota.plan_release(current.access_key_id)
-        # Here, because Terraform drops the warnings of the second half of a replacement.
+        # Here, because Terraform drops the warnings of the second half of a replacement. A slot of
+        # the new user is no business of the old one's.
+        if PROFILE in self._ctx.requires_replace:
+            return
         if self._is_full(quota) and session.warn_once("gap"):
-            self._ctx.diagnostics.add_warning(*GAP)
+            self._warn(*GAP)
 
     def _is_full(self, quota: "Quota") -> bool:
         try:

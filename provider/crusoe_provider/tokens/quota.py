@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Final
 from crusoe_provider.api.errors import Interrupted
 from crusoe_provider.tokens.errors import NoRoomToOpen, NoSlotCameFree, PlanExceedsQuota, Shortage
 from crusoe_provider.tokens.quota_count import QuotaCount, Verdict
+from crusoe_provider.tokens.tally import Owner, Tallies, Tally
 from crusoe_provider.tokens.token import in_order
 
 if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
-    from crusoe_provider.api.models import StorageKey
     from crusoe_provider.tokens.in_flight import InFlightCalls
     from crusoe_provider.tokens.ownership import Ownership
     from crusoe_provider.tokens.terraform import Terraform
@@ -93,6 +93,8 @@ class Quota:
         calls: What else is in flight in this process.
         terraform: The Terraform that has started this process.
         stop: Set when nothing new is to be started.
+        tallies: What is counted in this process; shared by all who may be the same user.
+        origin: The scheme, host and port of the API.
         monotonic: The clock, in seconds.
     """
 
@@ -106,6 +108,8 @@ class Quota:
         calls: "InFlightCalls",
         terraform: "Terraform",
         stop: threading.Event,
+        tallies: Tallies | None = None,
+        origin: str = "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._account = account
@@ -116,26 +120,20 @@ class Quota:
         self._terraform = terraform
         self._stop = stop
         self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._count = QuotaCount(limit)
-        self._keys: tuple[StorageKey, ...] = ()
-        self._seen: set[str] = set()
-        self._borrowed: set[str] = set()
-        self._listed_at: float | None = None
-        self._creating = False
-        # Creations that are not done yet, those that wait for their turn or for a slot included.
-        self._under_way = 0
-        # Creations that wait for the verdict on a plan, and whether one was refused.
-        self._deciding = 0
-        self._refused = False
+        self._origin = origin
+        self._tallies = tallies or Tallies()
+        self._lock = self._tallies.lock
+        self._tally = self._tallies.new(limit)
+
+    @property
+    def _count(self) -> QuotaCount:
+        return self._tally.count
 
     # -- What Terraform shows ------------------------------------------------------------------
 
     def observe(self, access_key_id: str) -> None:
         """A state that was loaded has this key."""
-        with self._lock:
-            self._seen.add(access_key_id)
-            self._count.seen(access_key_id)
+        self._tallies.observe(access_key_id)
 
     # -- Plans ---------------------------------------------------------------------------------
 
@@ -162,21 +160,21 @@ class Quota:
             self._count.creation_planned()
             if len(self._count.existing) + self._count.creations <= self._limit:
                 return True
-            self._deciding += 1
+            self._tally.deciding += 1
         self._calls.notify()
         try:
-            self._wait_for_verdict()
+            self._wait_for_verdict(self._tally)
             blind = self._may_block_terraform()
             with self._lock:
                 verdict = self._count.verdict()
                 refused = not verdict.fits and (verdict.hopeless or not blind)
-                self._refused = self._refused or refused
+                self._tally.refused = self._tally.refused or refused
                 if refused:
                     raise PlanExceedsQuota(self._shortage(verdict))
                 return verdict.fits
         finally:
             with self._lock:
-                self._deciding -= 1
+                self._tally.deciding -= 1
 
     def drop_planned_creation(self) -> None:
         """A planned creation was given up."""
@@ -196,18 +194,20 @@ class Quota:
         """
         with self._lock:
             self._count.kept(access_key_id)
-            fits = self._count.verdict().fits
+            # Another session may have counted it: one of the same user, under another API key.
+            tally = self._tallies.with_key(access_key_id) or self._tally
+            fits = tally.count.verdict().fits
         self._calls.notify()
         if fits or not self._checks_plans():
             return
-        self._wait_for_verdict()
+        self._wait_for_verdict(tally)
         blind = self._may_block_terraform()
         with self._lock:
-            verdict = self._count.verdict()
+            verdict = tally.count.verdict()
             if verdict.fits or (blind and not verdict.hopeless):
                 return
-            if not self._refused and not self._deciding:
-                raise PlanExceedsQuota(self._shortage(verdict))
+            if not tally.refused and not tally.deciding:
+                raise PlanExceedsQuota(self._shortage(verdict, tally))
 
     def plan_release(self, access_key_id: str) -> None:
         """The plan deletes this key."""
@@ -252,20 +252,22 @@ class Quota:
             self._limit and self._terraform.is_planning() and not self._terraform.creates_nothing()
         )
 
-    def _wait_for_verdict(self) -> None:
+    def _wait_for_verdict(self, tally: Tally) -> None:
         with self._calls.waiting():
             self._calls.wait(
-                self._verdict_is_final, at_most=_LONGEST_DECISION_SECONDS, quiet=self._patience
+                lambda: self._verdict_is_final(tally),
+                at_most=_LONGEST_DECISION_SECONDS,
+                quiet=lambda: self._patience(tally),
             )
 
-    def _verdict_is_final(self) -> bool:
+    def _verdict_is_final(self, tally: Tally) -> bool:
         with self._lock:
-            verdict = self._count.verdict()
+            verdict = tally.count.verdict()
         return verdict.hopeless or (verdict.fits and verdict.certain)
 
-    def _patience(self) -> float:
+    def _patience(self, tally: Tally) -> float:
         with self._lock:
-            verdict = self._count.verdict()
+            verdict = tally.count.verdict()
         if verdict.fits:
             return _QUIET_SECONDS
         if self._may_block_terraform():
@@ -299,6 +301,7 @@ class Quota:
         """
         started = self._monotonic()
         ends = started + seconds
+        self._join(self._account.identity().id)
         with self._counted():
             with self._calls.waiting():
                 if not self._calls.wait(self._take_turn, at_most=seconds):
@@ -308,7 +311,7 @@ class Quota:
                 yield reservation
             finally:
                 with self._lock:
-                    self._creating = False
+                    self._tally.creating = False
                 if not reservation.taken:
                     self.drop_planned_creation()
 
@@ -316,13 +319,13 @@ class Quota:
         """This process has deleted this key."""
         with self._lock:
             self._count.deleted(access_key_id)
-            self._borrowed.discard(access_key_id)
+            self._tally.borrowed.discard(access_key_id)
         self._calls.notify()
 
     def borrow(self, access_key_id: str) -> None:
         """This key is an ephemeral token of this run."""
         with self._lock:
-            self._borrowed.add(access_key_id)
+            self._tally.borrowed.add(access_key_id)
 
     def wait_for_creations(self) -> None:
         """Let the creations beside this one finish, so that one list serves all.
@@ -331,28 +334,28 @@ class Quota:
         """
         with self._calls.waiting():
             self._calls.wait(
-                lambda: not self._under_way or not self._has_room(), at_most=_NEIGHBOURS_SECONDS
+                lambda: not self._tally.under_way or not self._has_room(),
+                at_most=_NEIGHBOURS_SECONDS,
             )
 
     def _created(self, access_key_id: str) -> None:
         with self._lock:
-            self._seen.add(access_key_id)
             self._count.created(access_key_id)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
         with self._lock:
-            self._under_way += 1
+            self._tally.under_way += 1
         try:
             yield
         finally:
             with self._lock:
-                self._under_way -= 1
+                self._tally.under_way -= 1
             self._calls.notify()
 
     def _take_turn(self) -> bool:
         with self._lock:
-            taken, self._creating = not self._creating, True
+            taken, self._tally.creating = not self._tally.creating, True
             return taken
 
     def _wait_for_room(
@@ -418,16 +421,24 @@ class Quota:
 
     def _list(self, *, fresh: bool) -> None:
         """Read the list unless the count is recent; what this process did since is known."""
-        now = self._monotonic()
-        if not fresh and self._listed_at is not None and now - self._listed_at < _RECENT_SECONDS:
+        now, listed_at = self._monotonic(), self._tally.listed_at
+        if not fresh and listed_at is not None and now - listed_at < _RECENT_SECONDS:
             return
         self._account.expect_identity()
-        keys = self._account.keys(self._organization_id, fresh=fresh or self._listed_at is not None)
-        mine = in_order(self._ownership.mine(keys, self._account.identity()))
+        keys = self._account.keys(self._organization_id, fresh=fresh or listed_at is not None)
+        caller = self._account.identity()
+        mine = in_order(self._ownership.mine(keys, caller))
+        self._join(caller.id)
         with self._lock:
-            self._keys = tuple(mine)
-            self._listed_at = now
+            self._tally.keys = tuple(mine)
+            self._tally.listed_at = now
             self._count.listed(key.access_key_id for key in mine)
+
+    def _join(self, user_id: str) -> None:
+        """Count with all others of this user from now on."""
+        owner = Owner(self._origin, user_id, self._organization_id)
+        with self._lock:
+            self._tally = self._tallies.joined(self._tally, owner)
 
     def _existing(self) -> frozenset[str]:
         with self._lock:
@@ -436,13 +447,14 @@ class Quota:
     def _has_room(self) -> bool:
         return not self._limit or len(self._existing()) < self._limit
 
-    def _shortage(self, verdict: Verdict) -> Shortage:
-        existing = self._count.existing
+    def _shortage(self, verdict: Verdict, tally: Tally | None = None) -> Shortage:
+        tally = tally or self._tally
+        existing = tally.count.existing
         return Shortage(
             limit=self._limit,
-            keys=tuple(key for key in self._keys if key.access_key_id in existing),
-            seen=frozenset(self._seen),
-            borrowed=frozenset(self._borrowed),
+            keys=tuple(key for key in tally.keys if key.access_key_id in existing),
+            seen=frozenset(self._tallies.fates.seen_keys),
+            borrowed=frozenset(tally.borrowed),
             verdict=verdict,
             unmanaged_known=self._terraform.loads_whole_state(),
         )
