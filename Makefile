@@ -3,44 +3,73 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/pytest
+COVERAGE := $(BIN)/coverage
+TOOL := PYTHONPATH=tools $(BIN)/python -m
 # The dependencies of releases.
-PINNED := tools/release-requirements.txt
+PINNED := tools/release/requirements.txt
+PACKAGING := tools/release/package-requirements.txt
+RELEASE := PYTHONPATH=provider:tools
 # How many tests run at a time.
 WORKERS ?= 2
+# What `make mutants` changes: files or folders.
+MODULES ?= provider/crusoe_provider/tokens provider/crusoe_provider/api
+# Which Terraform: see tools/harness/terraforms.py.
+TERRAFORM ?=
+export TERRAFORM
+
+# What is installed leaves a file behind. The demonstration needs a part only, and is content with
+# the whole where that is installed.
+INSTALLED := $(VENV)/.installed
+comma := ,
+NEWEST := $(if $(filter newest,$(TERRAFORM)),newest-terraform)
+PLAY := $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(VENV)/.installed-demo$(NEWEST))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo playground test unit protocol acceptance soak bench compare release checksums lock \
-	audit licences proto schema docs pictures fmt lint types clean check-terraform
+.PHONY: help install demo playground test unit protocol acceptance soak bench compare mutants release \
+	package checksums lock audit licences proto schema docs pictures fmt lint types clean check-terraform
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  KEEP=1 make demo stops before the token is revoked, as make playground does."
+	@echo "  TERRAFORM=newest, oldest or a path, to tofu perhaps, says what to run instead of the"
+	@echo "  terraform on the path: make acceptance TERRAFORM=newest"
 
 install: $(INSTALLED) ## Make the virtual environment in .venv and install everything into it
 
 $(INSTALLED): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or newer is needed, and $(PYTHON) is not. Try make PYTHON=python3.12 ..." >&2; \
-	  exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(make-venv)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-demo: install ## Show the life of a storage token, from plan to destroy, on a local API
+$(VENV)/.installed-demo$(NEWEST): pyproject.toml
+	$(make-venv)
+	$(BIN)/python -m pip install --quiet --editable '.[demo$(if $(NEWEST),$(comma)$(NEWEST))]'
+	@touch $@
+
+define make-venv
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "Python 3.11 or newer is needed, and $(PYTHON) is not. Try make PYTHON=python3.12 ..." >&2; \
+  exit 1; }
+$(PYTHON) -m venv $(VENV)
+endef
+
+demo: $(PLAY) ## Show the life of a storage token, from plan to destroy, on a local API
 	$(BIN)/python tools/demo.py $(if $(KEEP),--keep)
 
-playground: install ## The same, but leave the token and the local API to you until Ctrl-C
+playground: $(PLAY) ## The same, but leave the token and the local API to you until Ctrl-C
 	$(BIN)/python tools/demo.py --keep
 
-test: install ## Run every check and every test
+test: install ## Run every check and every test, and measure the coverage
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory check-terraform
-	$(PYTEST) -n $(WORKERS) --dist loadgroup
+	rm -rf build/coverage
+	$(COVERAGE) run -m pytest -n $(WORKERS) --dist loadgroup
+	$(COVERAGE) combine --quiet
+	$(COVERAGE) report
 
 unit: install ## Run the tests of single modules
 	$(PYTEST) tests/unit
@@ -48,7 +77,7 @@ unit: install ## Run the tests of single modules
 protocol: install ## Run the tests of the plugin process, with a gRPC client in Terraform's place
 	$(PYTEST) -n $(WORKERS) tests/protocol
 
-acceptance: install check-terraform ## Run the tests with the real Terraform
+acceptance: install check-terraform ## Run the tests with the real Terraform, or the one of TERRAFORM=
 	$(PYTEST) -n $(WORKERS) --dist loadgroup tests/acceptance
 
 soak: install check-terraform ## Run the long tests: random sequences, fuzzing, scale; 90 minutes
@@ -60,32 +89,50 @@ soak: install check-terraform ## Run the long tests: random sequences, fuzzing, 
 	  $(PYTEST) --capture no tests/acceptance/test_scale.py
 
 bench: install check-terraform ## Measure how long users wait, beside other providers
-	$(BIN)/python tools/bench.py
+	$(TOOL) bench
 
 compare: install check-terraform ## Compare the plugin host with plain tf, fault by fault
-	PYTHONPATH=tests $(BIN)/python tools/compare_with_plain_tf.py
+	$(TOOL) bench.compare_with_plain_tf
 
-release: install ## Build the packages of VERSION=x.y.z into dist, signed with GPG_KEY if that is set
-	@test -n "$(VERSION)" || { echo "Say which: make release VERSION=x.y.z" >&2; exit 1; }
+mutants: $(VENV)/.installed-mutants ## Change tokens/ and api/, or MODULES=, and print what no unit test notices
+	$(BIN)/python tools/mutants.py $(MODULES)
+
+$(VENV)/.installed-mutants: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
+	@touch $@
+
+release: ## Build the packages of VERSION=x.y.z into dist, signed with GPG_KEY if that is set
+	@$(PYTHON) tools/release/version.py check "$(VERSION)"
 	$(PYTHON) -m venv --clear build/release
 	build/release/bin/python -m pip install --quiet --require-hashes -r $(PINNED)
-	PYTHONPATH=provider build/release/bin/python tools/release.py build $(VERSION)
+	$(RELEASE) build/release/bin/python -m release.build
 	@$(MAKE) --no-print-directory checksums
 
-checksums: install ## Write the checksums of the packages in dist, as part of a release
-	@test -n "$(VERSION)" || { echo "Say which: make checksums VERSION=x.y.z" >&2; exit 1; }
-	$(BIN)/python tools/release.py checksums $(VERSION) $(if $(GPG_KEY),--gpg-key "$(GPG_KEY)")
+package: ## Build the wheel and the sdist into dist/python, and check them
+	$(PYTHON) -m venv --clear build/package
+	build/package/bin/python -m pip install --quiet --require-hashes -r $(PACKAGING)
+	rm -rf dist/python
+	build/package/bin/python -m build --no-isolation --outdir dist/python .
+	build/package/bin/python -m twine check --strict dist/python/*
+
+checksums: ## Write the checksums of the packages in dist, as part of a release
+	@$(PYTHON) tools/release/version.py check "$(VERSION)"
+	$(RELEASE) $(PYTHON) -m release.checksums $(if $(GPG_KEY),--gpg-key "$(GPG_KEY)")
 
 lock: install ## Pin the newest dependencies for releases, with their hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" --extra release \
 	  --output-file $(PINNED) pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" --group package \
+	  --output-file $(PACKAGING)
 
 audit: install ## Look the pinned dependencies up among the known vulnerabilities
 	$(BIN)/pip-audit --require-hashes --disable-pip --requirement $(PINNED)
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement $(PACKAGING)
 
 licences: install ## Print which software a release bundles, and under which licences
-	@$(BIN)/python tools/release.py licences
+	@$(TOOL) release.contents
 
 schema: install check-terraform ## Write the provider's schema to schemas/, as Terraform shows it
 	$(BIN)/python tools/schema.py > schemas/provider-schema.json
@@ -102,24 +149,22 @@ pictures: install check-terraform ## Draw the pictures of the README anew, from 
 fmt: install check-terraform ## Format Python and Terraform code
 	$(BIN)/ruff check --fix --exit-zero --quiet
 	$(BIN)/ruff format
-	terraform fmt -recursive examples
+	"$$($(TOOL) harness.terraforms)" fmt -recursive examples
 
 lint: install check-terraform ## Check style, format and the layers of the architecture
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
-	terraform fmt -check -diff -recursive examples
+	"$$($(TOOL) harness.terraforms)" fmt -check -diff -recursive examples
 
 types: install ## Check the types
 	$(BIN)/mypy
 
-clean: ## Delete all that these targets make
-	rm -rf $(VENV) .bench .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	rm -rf build dist
+clean: ## Delete all that these targets make, but not what you wrote in the playground
+	@$(PYTHON) tools/demo_folder.py .demo
+	rm -rf $(VENV) .bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .terraforms build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-check-terraform:
-	@command -v terraform >/dev/null || { \
-	  echo "Terraform was not found on the path. Install it and try again:" >&2; \
-	  echo "https://developer.hashicorp.com/terraform/install" >&2; \
-	  exit 1; }
+check-terraform: install
+	@$(TOOL) harness.terraforms >/dev/null

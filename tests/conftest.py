@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "support.simulator_fixtures",
+    "support.terraform_fixtures",
     "support.clock_fixtures",
     "support.toy_fixtures",
     "support.api_fixtures",

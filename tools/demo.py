@@ -9,37 +9,44 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from crusoe_provider.version import __version__
-from demo_bucket import BUCKET, OBJECT, Bucket
-from demo_folders import Folders, prepared
-from demo_processes import LocalApi, Terraform, local_api
-from expectations import DemoError, expect
+from crusoe_simulator.server import Simulator
+from demo_folder import FolderError, prepared, remember
+from harness import terraforms
+from harness.sandbox import PLUGIN, variables_of
+from harness.workspace import EXAMPLES, Workspace
 from narration import Narrator, SecretShownError, shows_colour
-from terraform_sandbox import (
-    PLUGIN_NAME,
-    environment,
-    install_into_mirror,
-    mirror_configuration,
-)
+from s3_access import refusal, s3_client
 
-REPOSITORY: Final = Path(__file__).resolve().parents[1]
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 RESOURCE_TYPE: Final = "crusoe_storage_token"
 PLAN: Final = "token.tfplan"
+BUCKET: Final = "demo"
+OBJECT: Final = "hello.txt"
 INTERRUPTED: Final = 128 + signal.SIGINT
 TERMINATED: Final = 128 + signal.SIGTERM
 
-_TERRAFORM_MISSING: Final = """\
-Terraform was not found on the path. Install it and try again:
-https://developer.hashicorp.com/terraform/install
-"""
+
+class DemoError(Exception):
+    """The demonstration cannot go on, or something is not as it should be."""
+
+
+def expect(condition: bool, otherwise: str) -> None:
+    """Stop the demonstration with the message `otherwise` unless `condition` holds.
+
+    Raises:
+        DemoError: It does not hold.
+    """
+    if not condition:
+        raise DemoError(otherwise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +55,13 @@ class Stage:
 
     Attributes:
         narrator: Tells what happens.
-        terraform: Terraform, in the copy of the example.
-        api: The local API.
+        workspace: Terraform, on a copy of the example.
+        simulator: The local API.
     """
 
     narrator: Narrator
-    terraform: Terraform
-    api: LocalApi
+    workspace: Workspace
+    simulator: Simulator
 
     def run(self, *args: str, whole: bool = False) -> str:
         """Run a Terraform command before the reader's eyes, and return its output.
@@ -62,82 +69,119 @@ class Stage:
         Raises:
             DemoError: It failed.
         """
-        self.narrator.command(f"terraform {shlex.join(args)}")
-        exit_code, output = self.terraform.run(*args)
+        command = f"{self.workspace.executable.name} {shlex.join(args)}"
+        self.narrator.command(command)
+        exit_code, output = self._run(args)
+        with (self.workspace.logs / "terraform.log").open("a", encoding="utf-8") as log:
+            log.write(f"$ {command}\n{output}-> exit code {exit_code}\n\n")
         self.narrator.quote(output, whole=whole or exit_code != 0)
         expect(exit_code == 0, f"terraform {args[0]} ended with exit code {exit_code}.")
         return output
+
+    def ask(self, *args: str) -> str:
+        """Run a command whose output may hold secrets; it is returned, and nothing else."""
+        exit_code, output = self._run(args)
+        expect(exit_code == 0, f"terraform {args[0]} ended with exit code {exit_code}.")
+        return output
+
+    def tokens(self) -> list[dict[str, Any]]:
+        """Return the tokens in the state, with their secrets."""
+        state = json.loads(self.ask("show", "-json"))
+        resources = state.get("values", {}).get("root_module", {}).get("resources", [])
+        return [resource["values"] for resource in resources if resource["type"] == RESOURCE_TYPE]
+
+    def access_key_ids(self) -> set[str]:
+        """Return the access key IDs that the API knows, bypassing Terraform."""
+        keys = self.simulator.cloud.keys()
+        return {key.access_key_id for key in keys}
+
+    def _run(self, args: tuple[str, ...]) -> tuple[int, str]:
+        try:
+            result = self.workspace.run(*args)
+        except AssertionError:  # whose message holds all output
+            raise DemoError(f"terraform {args[0]} did not end.") from None
+        return result.exit_code, result.text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demonstration, and return the exit code."""
     options = _parser().parse_args(arguments)
     narrator = Narrator(sys.stdout, colour=shows_colour(sys.stdout))
-    executable = shutil.which("terraform")
-    if executable is None:
-        print(_TERRAFORM_MISSING, file=sys.stderr, end="")
+    try:
+        executable = terraforms.executable()
+    except terraforms.NoTerraformError as error:
+        print(error, file=sys.stderr, end="")
         return 1
+    # What the reader has set up for AWS has nothing to say here.
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ |= dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
     # A polite end takes the same way out as Ctrl-C, past every clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
-    folders = Folders(options.folder.resolve())
+    root = options.folder.resolve()
     try:
-        with prepared(folders, options.configuration):
-            demonstrate(narrator, Path(executable), folders, keep=options.keep)
+        with prepared(root) as kept:
+            for path in kept:
+                narrator.say(f"What you have written is kept: {os.path.relpath(path)}")
+            demonstrate(narrator, executable, root, options.configuration, keep=options.keep)
     except KeyboardInterrupt:
         narrator.say("\nInterrupted. Nothing is left running.")
         return INTERRUPTED
-    except (DemoError, SecretShownError) as error:
+    except (DemoError, FolderError, SecretShownError) as error:
         narrator.failure(str(error))
-        if folders.logs.exists():
-            narrator.say(f"Logs: {folders.logs}")
+        if (root / "logs").exists():
+            narrator.say(f"Logs: {root / 'logs'}")
         return 1
     return 0
 
 
-def demonstrate(narrator: Narrator, executable: Path, folders: Folders, *, keep: bool) -> None:
+def demonstrate(
+    narrator: Narrator, executable: Path, root: Path, configuration: Path, *, keep: bool
+) -> None:
     """Run all steps, or with `keep` those up to the token's use, and wait for Ctrl-C.
 
     Raises:
         DemoError: Something is not as it should be.
         SecretShownError: A secret was, or would have been, printed.
     """
-    basics = environment(folders.home, folders.cli_configuration)
+    expect(PLUGIN.exists(), f"There is no {PLUGIN}. Run `make install` first.")
     narrator.step("Start a local Crusoe API")
-    narrator.command("python -m crusoe_simulator --port 0 --s3")
-    with local_api(folders.root, basics, folders.logs / "simulator.log") as api:
-        narrator.keep_secret("The secret of the API's credentials", api.secret_key)
+    with contextlib.ExitStack() as stack:
+        simulator = stack.enter_context(Simulator(s3=True))
+        settings = _settings(simulator)
+        narrator.keep_secret("The secret of the API's credentials", settings["CRUSOE_SECRET_KEY"])
         narrator.say(
-            f"A simulator answers at {api.endpoint}, for this machine only.\n"
-            "It knows one user, who may have two storage tokens and has none yet. Buckets are at\n"
-            f"{api.s3_endpoint}."
+            "A simulator, as `python -m crusoe_simulator --s3` starts one, answers at\n"
+            f"{simulator.endpoint}, for this machine only. It knows one user, who may have\n"
+            f"two storage tokens and has none yet. Buckets are at {simulator.s3_endpoint}."
         )
-        settings = _settings(api)
-        log = folders.logs / "terraform.log"
-        terraform = Terraform(executable, folders.run, basics | settings, log)
-        stage = Stage(narrator, terraform, api)
-        install(stage, folders)
+        workspace = Workspace(
+            root, plugin=PLUGIN, mirror=True, variables=settings, terraform=executable
+        )
+        stage = Stage(narrator, stack.enter_context(workspace), simulator)
+        workspace.use_example(configuration.resolve())
+        remember(root)
+        install(stage)
         plan(stage)
         token = apply(stage)
         plan_again(stage)
         show_outputs(stage, token)
         bucket = use(stage, token)
         if keep:
-            _play(stage, folders, settings)
-            return
-        destroy(stage, token, bucket)
-    narrator.say("\nDone. Nothing is left running; the files of this run are in " + _near(folders))
-
-
-def install(stage: Stage, folders: Folders) -> None:
-    """Put the plugin where `terraform init` finds it, and run it."""
-    stage.narrator.step("Install the plugin")
-    executable = Path(sys.executable).with_name(PLUGIN_NAME)
-    expect(executable.exists(), f"There is no {executable}. Run `make install` first.")
-    plugin = install_into_mirror(folders.mirror, executable, __version__)
-    folders.cli_configuration.write_text(mirror_configuration(folders.mirror), encoding="utf-8")
-    stage.narrator.say(
-        f"A folder takes the place of the Terraform Registry:\n{plugin.relative_to(folders.root)}"
+            _play(stage, settings)
+        else:
+            destroy(stage, token, bucket)
+    narrator.say(
+        f"\nDone. Nothing is left running; the files of this run are in {os.path.relpath(root)}"
     )
+
+
+def install(stage: Stage) -> None:
+    """Let `terraform init` find the plugin, and run it."""
+    stage.narrator.step("Install the plugin")
+    mirror = stage.workspace.folder.parent / "mirror"
+    packages = sorted(str(path.relative_to(mirror.parent)) for path in mirror.rglob("*_v*"))
+    stage.narrator.say("A folder takes the place of the registries:\n" + "\n".join(packages))
     output = stage.run("init")
     expect("has been successfully initialized" in output, "terraform init did not finish.")
 
@@ -148,20 +192,19 @@ def plan(stage: Stage) -> None:
     stage.run("validate")
     output = stage.run("plan", f"-out={PLAN}")
     expect("1 to add, 0 to change, 0 to destroy" in output, "The plan is not one new token.")
-    expect(not stage.api.access_key_ids(), "A plan has created a token.")
+    expect(not stage.access_key_ids(), "A plan has created a token.")
 
 
 def apply(stage: Stage) -> dict[str, Any]:
     """Create the token, and return its attributes, secret included."""
     stage.narrator.step("Create the storage token")
     stage.run("apply", PLAN)
-    state = json.loads(stage.terraform.ask("show", "-json"))
-    tokens = _tokens(state)
+    tokens = stage.tokens()
     expect(len(tokens) == 1, f"The state holds {len(tokens)} tokens instead of one.")
     token = tokens[0]
     expect(bool(token["secret_key"]), "The state holds no secret.")
     stage.narrator.keep_secret("The secret of the storage token", token["secret_key"])
-    keys = stage.api.access_key_ids()
+    keys = stage.access_key_ids()
     expect(keys == {token["access_key_id"]}, f"The API knows these keys instead: {keys}")
     stage.narrator.say(
         f"Created: token {token['id']}\n"
@@ -183,7 +226,7 @@ def show_outputs(stage: Stage, token: dict[str, Any]) -> None:
     stage.narrator.step("Look at the outputs")
     output = stage.run("output", whole=True)
     expect("secret_key = <sensitive>" in output, "The secret is not marked as sensitive.")
-    secret = stage.terraform.ask("output", "-raw", "secret_key")
+    secret = stage.ask("output", "-raw", "secret_key")
     expect(secret == token["secret_key"], "The output is not the secret in the state.")
     stage.narrator.say(
         "Crusoe has shown the secret once, to the plugin. Now it is in terraform.tfstate, and in\n"
@@ -192,65 +235,56 @@ def show_outputs(stage: Stage, token: dict[str, Any]) -> None:
     )
 
 
-def use(stage: Stage, token: dict[str, Any]) -> Bucket:
-    """Store an object with the token, read it back, and return its bucket."""
+def use(stage: Stage, token: dict[str, Any]) -> "S3Client":
+    """Store an object with the token, read it back, and return the S3 client."""
     stage.narrator.step("Use the token, as any S3 client does")
-    bucket = Bucket(stage.api.s3_endpoint, token["access_key_id"], token["secret_key"])
-    bucket.make()
+    endpoint = str(stage.simulator.s3_endpoint)
+    client = s3_client(endpoint, token["access_key_id"], token["secret_key"])
+    client.create_bucket(Bucket=BUCKET)
     content = b"Hello, Crusoe"
-    bucket.put(content)
-    expect(bucket.get() == content, "The object is not what was stored.")
+    client.put_object(Bucket=BUCKET, Key=OBJECT, Body=content)
+    stored = client.get_object(Bucket=BUCKET, Key=OBJECT)["Body"].read()
+    expect(stored == content, "The object is not what was stored.")
     stage.narrator.say(
         f"boto3, with the access key ID and the secret of the outputs:\n"
         f"  put {OBJECT} into the bucket {BUCKET}, and got it back: {content.decode()}"
     )
-    return bucket
+    return client
 
 
-def destroy(stage: Stage, token: dict[str, Any], bucket: Bucket) -> None:
+def destroy(stage: Stage, token: dict[str, Any], client: "S3Client") -> None:
     """Revoke the token."""
     stage.narrator.step("Revoke it")
     stage.run("destroy", "-auto-approve")
-    keys = stage.api.access_key_ids()
+    keys = stage.access_key_ids()
     expect(not keys, f"The API still knows {keys}.")
-    state = json.loads(stage.terraform.ask("show", "-json"))
-    expect(not _tokens(state), "The state still holds a token.")
+    expect(not stage.tokens(), "The state still holds a token.")
     stage.narrator.say(f"{token['access_key_id']} is gone: the API, asked directly, has no tokens.")
-    refusal = bucket.refusal()
-    expect(refusal == "InvalidAccessKeyId", f"The bucket answers the revoked token: {refusal}")
-    stage.narrator.say(f"The S3 client that still has it is refused at once: {refusal}.")
+    code = refusal(lambda: client.get_object(Bucket=BUCKET, Key=OBJECT))
+    expect(code == "InvalidAccessKeyId", f"The bucket answers the revoked token: {code}")
+    stage.narrator.say(f"The S3 client that still has it is refused at once: {code}.")
 
 
-def _play(stage: Stage, folders: Folders, settings: dict[str, str]) -> None:
+def _play(stage: Stage, settings: dict[str, str]) -> None:
     """Leave the simulator to the reader until Ctrl-C."""
-    exported = {"TF_CLI_CONFIG_FILE": str(folders.cli_configuration)} | settings
+    exported = {"TF_CLI_CONFIG_FILE": str(stage.workspace.cli_configuration)} | settings
     lines = [f"export {name}={shlex.quote(value)}" for name, value in exported.items()]
+    program = str(stage.workspace.executable) if terraforms.is_chosen() else "Terraform"
     stage.narrator.step("Your turn")
-    stage.narrator.say("Paste this into another terminal, and use Terraform there:\n\n")
-    stage.narrator.exports("\n".join([*lines, f"cd {shlex.quote(str(folders.run))}"]))
-    stage.narrator.say("\nCtrl-C ends the simulator, and with it all tokens.")
+    stage.narrator.say(f"Paste this into another terminal, and use {program} there:\n\n")
+    stage.narrator.exports("\n".join([*lines, f"cd {shlex.quote(str(stage.workspace.folder))}"]))
+    stage.narrator.say(
+        "\nCtrl-C ends the simulator, and with it all tokens. What you write there is kept."
+    )
     with contextlib.suppress(KeyboardInterrupt):
-        exit_code = stage.api.process.wait()
-        raise DemoError(f"The simulator has ended by itself, with exit code {exit_code}.")
-    stage.narrator.say(f"\nThe simulator is gone. The files are in {_near(folders)}")
+        while True:
+            signal.pause()
 
 
-def _settings(api: LocalApi) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL_S3": api.s3_endpoint,
-        "CRUSOE_API_ENDPOINT": api.endpoint,
-        "CRUSOE_ACCESS_KEY_ID": api.access_key_id,
-        "CRUSOE_SECRET_KEY": api.secret_key,
-    }
-
-
-def _tokens(state: dict[str, Any]) -> list[dict[str, Any]]:
-    resources = state.get("values", {}).get("root_module", {}).get("resources", [])
-    return [resource["values"] for resource in resources if resource["type"] == RESOURCE_TYPE]
-
-
-def _near(folders: Folders) -> str:
-    return os.path.relpath(folders.root)
+def _settings(simulator: Simulator) -> dict[str, str]:
+    cloud = simulator.cloud
+    user = cloud.add_user("you@acme.example", cloud.add_organization("acme"))
+    return variables_of(user, simulator) | {"AWS_ENDPOINT_URL_S3": str(simulator.s3_endpoint)}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -263,13 +297,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--folder",
         type=Path,
-        default=REPOSITORY / ".demo",
+        default=terraforms.REPOSITORY / ".demo",
         help="where to keep all files; what an earlier run left there is deleted (%(default)s)",
     )
     parser.add_argument(
         "--configuration",
         type=Path,
-        default=REPOSITORY / "examples" / "terraform" / "quickstart",
+        default=EXAMPLES / "quickstart",
         help="folder with the Terraform configuration to show (%(default)s)",
     )
     return parser

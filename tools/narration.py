@@ -110,6 +110,10 @@ def condensed(output: str) -> str:
     kept = []
     for paragraph in output.split("\n\n"):
         lines = paragraph.splitlines()
-        wanted = itertools.takewhile(lambda line: not line.lstrip().startswith(_LEFT_OUT), lines)
+        wanted = itertools.takewhile(lambda line: not _is_left_out(line), lines)
         kept += [line for line in wanted if line.strip() and line not in _HEADLINES]
     return "\n".join(kept)
+
+
+def _is_left_out(line: str) -> bool:
+    return line.lstrip().replace("OpenTofu", "Terraform", 1).startswith(_LEFT_OUT)

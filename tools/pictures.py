@@ -4,15 +4,9 @@
 it is given one.
 """
 
-import fcntl
 import os
-import pty
-import struct
-import subprocess
 import sys
 import tempfile
-import termios
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,27 +15,13 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from crusoe_simulator.server import Simulator
-from terraform_sandbox import (
-    PLUGIN_NAME,
-    SOURCE,
-    environment,
-    override_configuration,
-)
+from harness.sandbox import PLUGIN, variables_of
+from harness.workspace import Workspace
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "images"
-ROWS, COLUMNS = 50, 110
+TERMINAL: Final = (50, 110)
 # Terraform does not break every line of a message.
 WIDTH: Final = 134
-HEADER: Final = f"""\
-terraform {{
-  required_providers {{
-    crusoe = {{
-      source = "{SOURCE}"
-    }}
-  }}
-}}
-
-"""
 THIRD: Final = """\
 resource "crusoe_storage_token" "app" {
   alias = "app"
@@ -72,55 +52,9 @@ _THEME: Final = TerminalTheme(
 )
 
 
-class Stage:
-    """A configuration, and Terraform with a simulator behind it."""
-
-    def __init__(self, folder: Path, simulator: Simulator) -> None:
-        cli = folder / "terraform.tfrc"
-        plugin = Path(sys.executable).with_name(PLUGIN_NAME)
-        cli.write_text(override_configuration({SOURCE: plugin.parent}))
-        (user,) = simulator.cloud.users
-        self._folder = folder
-        self._variables = environment(folder, cli) | {
-            "TF_CLI_ARGS": "",
-            "TERM": "xterm-256color",
-            "CRUSOE_API_ENDPOINT": simulator.endpoint,
-            "CRUSOE_ACCESS_KEY_ID": user.access_key_id,
-            "CRUSOE_SECRET_KEY": user.secret_key,
-        }
-
-    def write(self, configuration: str) -> None:
-        """Make this the configuration."""
-        (self._folder / "main.tf").write_text(HEADER + configuration)
-
-    def run(self, *arguments: str) -> str:
-        """Run Terraform on a terminal, and return what it prints."""
-        return on_a_terminal(["terraform", *arguments], self._folder, self._variables)
-
-
-def on_a_terminal(command: list[str], folder: Path, variables: Mapping[str, str]) -> str:
-    """Run a command on a terminal, and return what it prints, colours included."""
-    ours, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    output = b""
-    with subprocess.Popen(
-        command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=its, stderr=its
-    ):
-        os.close(its)
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # Linux's way to say that the other end is closed
-                break
-            if not part:
-                break
-            output += part
-    os.close(ours)
-    return output.decode().replace("\r\n", "\n")
-
-
-def without_overrides(output: str) -> str:
-    """Return the output without the warning that the plugin runs in place."""
+def shown(workspace: Workspace, *args: str) -> str:
+    """Return what a command prints on a terminal, but for the warning that dev overrides cause."""
+    output = workspace.run_on_a_terminal(*args, size=TERMINAL)
     start = output.find("╷", 0)
     end = output.find("╵", start)
     if "development overrides" in output[start:end]:
@@ -146,18 +80,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, Simulator() as simulator:
         cloud = simulator.cloud
         user = cloud.add_user("dev@acme.example", cloud.add_organization("acme"))
-        stage = Stage(Path(name), simulator)
         keys = [cloud.add_key(user, alias=alias) for alias in ("laptop", "nightly-backup")]
-        stage.write(THIRD)
-        refused = without_overrides(stage.run("plan"))
-        print(draw("third-key", "The third key is refused", ("terraform plan", refused)))
-        for key in keys:
-            cloud.remove_key(key.key_uuid)
-        stage.write(ROTATION % "2026-q4")
-        stage.run("apply", "-auto-approve")
-        stage.write(ROTATION % "2027-q1")
-        rotated = without_overrides(stage.run("apply", "-auto-approve"))
-        print(draw("rotation", "A rotation without a gap", ("terraform apply", rotated)))
+        with Workspace(
+            Path(name), plugin=PLUGIN, variables=variables_of(user, simulator)
+        ) as workspace:
+            workspace.write(THIRD)
+            refused = shown(workspace, "plan")
+            print(draw("third-key", "The third key is refused", ("terraform plan", refused)))
+            for key in keys:
+                cloud.remove_key(key.key_uuid)
+            workspace.write(ROTATION % "2026-q4")
+            workspace.apply().succeeded()
+            workspace.write(ROTATION % "2027-q1")
+            rotated = shown(workspace, "apply", "-auto-approve")
+            print(draw("rotation", "A rotation without a gap", ("terraform apply", rotated)))
     return 0
 
 

@@ -4,29 +4,13 @@
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from terraform_sandbox import (
-    PLUGIN_NAME,
-    SOURCE,
-    SOURCE_WITH_HOST,
-    environment,
-    override_configuration,
-)
-
-CONFIGURATION = f"""\
-terraform {{
-  required_providers {{
-    crusoe = {{
-      source = "{SOURCE}"
-    }}
-  }}
-}}
-"""
+from harness.sandbox import PLUGIN, SOURCE_WITH_HOST
+from harness.workspace import Workspace
 
 
 def provider_schema(plugin: Path) -> dict[str, Any]:
@@ -36,21 +20,10 @@ def provider_schema(plugin: Path) -> dict[str, Any]:
         plugin: Its executable.
 
     Raises:
-        subprocess.CalledProcessError: Terraform could not get it.
+        AssertionError: Terraform could not get it.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "main.tf").write_text(CONFIGURATION)
-        cli_configuration = folder / "terraform.tfrc"
-        cli_configuration.write_text(override_configuration({SOURCE: plugin.parent}))
-        done = subprocess.run(
-            ["terraform", "providers", "schema", "-json"],
-            cwd=folder,
-            env=environment(folder, cli_configuration),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+    with tempfile.TemporaryDirectory() as name, Workspace(Path(name), plugin=plugin) as workspace:
+        done = workspace.run("providers", "schema", "-json").succeeded()
     schema: dict[str, Any] = json.loads(done.stdout)["provider_schemas"][SOURCE_WITH_HOST]
     return schema
 
@@ -61,4 +34,4 @@ def formatted(schema: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(formatted(provider_schema(Path(sys.executable).parent / PLUGIN_NAME)))
+    sys.stdout.write(formatted(provider_schema(PLUGIN)))

@@ -14,10 +14,10 @@ import pytest
 
 from crusoe_provider.provider.diagnostics import SECRET_VARIABLE
 from crusoe_simulator.faults import Answer, Fault
+from harness.process import EXIT_SECONDS, Running
+from harness.result import Result
+from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
-from support.terraform_process import EXIT_SECONDS, Running
-from support.terraform_result import Result
 
 pytestmark = pytest.mark.acceptance
 

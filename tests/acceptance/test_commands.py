@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
 
 pytestmark = pytest.mark.acceptance
 

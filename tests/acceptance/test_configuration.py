@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support.simulator_fixtures import PLUGIN, Crusoe
-from support.terraform import Workspace
+from harness.sandbox import PLUGIN
+from harness.workspace import Workspace
+from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
 

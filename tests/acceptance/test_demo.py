@@ -13,9 +13,11 @@ from typing import Final
 import psutil
 import pytest
 
+from harness import terraforms
+
 pytestmark = pytest.mark.acceptance
 
-REPOSITORY: Final = Path(__file__).resolve().parents[2]
+REPOSITORY: Final = terraforms.REPOSITORY
 EXAMPLE: Final = REPOSITORY / "examples" / "terraform" / "quickstart"
 SECONDS: Final = 120
 
@@ -68,7 +70,7 @@ def test_nothing_is_written_outside_its_folder(tmp_path: Path) -> None:
 
 def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
     """Only a folder that the demonstration has made, or an empty one, is cleared."""
-    precious = tmp_path / "run" / "precious.txt"
+    precious = tmp_path / "work" / "precious.txt"
     precious.parent.mkdir()
     precious.touch()
 
@@ -81,7 +83,7 @@ def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
 
 def test_missing_terraform_is_explained(tmp_path: Path) -> None:
     """Before anything else is done."""
-    refused = _run(tmp_path / "demo", PATH="")
+    refused = _run(tmp_path / "demo", PATH="", TERRAFORM="")
 
     assert refused.returncode == 1
     assert "https://developer.hashicorp.com/terraform/install" in refused.stderr
@@ -158,8 +160,8 @@ def test_the_playground_stays_until_it_is_interrupted(tmp_path: Path) -> None:
         second = _run(folder)
         exports = dict(re.findall(r"^export (\w+)=(.+)$", shown, re.MULTILINE))
         planned = subprocess.run(
-            ["terraform", "plan", "-detailed-exitcode"],
-            cwd=folder / "run",
+            [terraforms.executable(), "plan", "-detailed-exitcode"],
+            cwd=folder / "work",
             env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | exports,
             check=False,
             capture_output=True,
@@ -173,6 +175,48 @@ def test_the_playground_stays_until_it_is_interrupted(tmp_path: Path) -> None:
     assert planned.returncode == 0, planned.stdout + planned.stderr
     assert process.returncode == 0
     assert _processes_of(folder) == []
+
+
+def test_what_the_reader_has_written_is_kept(tmp_path: Path) -> None:
+    """Changed and new files survive the next demonstration, and `make clean`; others do not."""
+    folder = tmp_path / "demo"
+    _run(folder)
+    work = folder / "work"
+    (work / "main.tf").write_text("# mine\n")
+    (work / "extra.tf").write_text("# mine, too\n")
+
+    again = _run(folder)
+    (work / "outputs.tf").write_text("# the third\n")
+    script = REPOSITORY / "tools" / "demo_folder.py"
+    # With a Python that has nothing installed, as `make clean` may find it.
+    command = [sys.executable, "-IS", str(script), str(folder)]
+    cleaned = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert re.search(r"What you have written is kept: .*kept/1/work/extra\.tf\n", again.stdout)
+    assert f"by hand: {folder}/kept/2/work/outputs.tf\n" in cleaned.stdout
+    left = {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*.tf")}
+    assert left == {
+        "kept/1/work/extra.tf": "# mine, too\n",
+        "kept/1/work/main.tf": "# mine\n",
+        "kept/2/work/outputs.tf": "# the third\n",
+    }
+    assert not (folder / "work").exists()
+
+
+def test_a_folder_without_anybodys_work_is_deleted(tmp_path: Path) -> None:
+    """By `make clean`; and one that is not of the demonstration stays as it is."""
+    folder, other = tmp_path / "demo", tmp_path / "other"
+    other.mkdir()
+    (other / "precious.txt").touch()
+    _run(folder)
+    script = str(REPOSITORY / "tools" / "demo_folder.py")
+
+    for root in (folder, other):
+        subprocess.run([sys.executable, script, str(root)], check=True)
+
+    assert not folder.exists()
+    assert list(other.iterdir()) == [other / "precious.txt"]
 
 
 def _command(folder: Path, *args: str, configuration: Path) -> list[str]:

@@ -11,9 +11,9 @@ import pytest
 
 from crusoe_simulator.faults import Fault
 from crusoe_simulator.state import Key
+from harness.process import EXIT_SECONDS, Running
+from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
-from support.terraform_process import EXIT_SECONDS, Running
 
 pytestmark = pytest.mark.acceptance
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness import terraforms
+from harness.sandbox import PLUGIN
+from harness.workspace import Workspace
 from support import stand_in_plugin
-from support.simulator_fixtures import PLUGIN
-from support.terraform import Workspace
 
 pytestmark = pytest.mark.acceptance
 
@@ -94,6 +95,6 @@ def test_code_in_the_pages_is_formatted() -> None:
 
     assert len(found) > 20
     for page, n, code in found:
-        command = ["terraform", "fmt", "-"]
+        command = [str(terraforms.executable()), "fmt", "-"]
         done = subprocess.run(command, input=code, capture_output=True, text=True, check=False)
         assert done.stdout == code, f"{page.name}, number {n}: {done.stderr}"

@@ -3,8 +3,8 @@
 import pytest
 
 from crusoe_simulator.state import Key
+from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
 
 pytestmark = pytest.mark.acceptance
 

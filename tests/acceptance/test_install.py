@@ -16,8 +16,9 @@ from crusoe_provider.cli.installation import (
     uninstall,
 )
 from crusoe_provider.version import __version__
-from support.simulator_fixtures import PLUGIN, Crusoe
-from support.terraform import Workspace
+from harness.sandbox import PLUGIN
+from harness.workspace import Workspace
+from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
 

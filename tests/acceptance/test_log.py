@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from crusoe_simulator.faults import Answer, Fault
+from harness.workspace import LogLevel, Workspace
 from support.simulator_fixtures import Crusoe
-from support.terraform import LogLevel, Workspace
 
 pytestmark = pytest.mark.acceptance
 

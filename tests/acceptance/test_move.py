@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from crusoe_simulator.state import Key
+from harness.sandbox import PLUGIN
+from harness.workspace import Workspace
 from support import stand_in_plugin
-from support.simulator_fixtures import PLUGIN, Crusoe
-from support.terraform import Workspace
+from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from harness.workspace import Workspace
 from support.clock_fixtures import MovableTime
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
 
 pytestmark = pytest.mark.acceptance
 

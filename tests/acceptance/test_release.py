@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -15,13 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
-import release as releasing
 from crusoe_provider.cli.installation import NAME, SOURCE, terraform_platform
 from crusoe_provider.version import __version__
+from harness.sandbox import SOURCE_WITH_HOST, mirror_configuration
+from harness.workspace import Workspace
+from release import smoke
+from release.build import build, describe
+from release.checksums import checksums
+from release.contents import licences
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
-from terraform_sandbox import SOURCE_WITH_HOST, mirror_configuration
 
 # One worker runs them all: the package is built once, and once more to compare.
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("release")]
@@ -51,6 +57,7 @@ class Release:
 
     Attributes:
         package: The zip file for this platform.
+        bill: Its bill of materials.
         sums: The checksums.
         signature: Their signature.
         public_key: The signing key, armoured.
@@ -58,6 +65,7 @@ class Release:
     """
 
     package: Path
+    bill: Path
     sums: Path
     signature: Path
     public_key: str
@@ -77,11 +85,12 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GNUPGHOME", str(home))
         _gpg(*("--batch", "--passphrase", "", "--quick-gen-key", f"<{SIGNER}>"), *KEY_TYPE)
-        package = releasing.build(folder, EPOCH)
-        _, sums, signature = releasing.checksums(folder, SIGNER)
+        package = build(folder, EPOCH)
+        bill = describe(package, EPOCH)
+        _, sums, signature = checksums(folder, SIGNER)
         listed = _gpg("--list-keys", "--with-colons")
         key_id = next(line.split(":")[4] for line in listed.splitlines() if line.startswith("pub"))
-        yield Release(package, sums, signature, _gpg("--armor", "--export", key_id), key_id)
+        yield Release(package, bill, sums, signature, _gpg("--armor", "--export", key_id), key_id)
         subprocess.run(["gpgconf", "--kill", "all"], check=True)
 
 
@@ -92,13 +101,9 @@ def _gpg(*arguments: str) -> str:
 
 @pytest.fixture
 def bare(tmp_path: Path, crusoe: Crusoe) -> Iterator[Workspace]:
-    """A Terraform on a machine that has no Python: nothing on the path but Terraform."""
-    terraform = shutil.which("terraform")
-    assert terraform
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "terraform").symlink_to(terraform)
-    variables = crusoe.variables() | {"PATH": str(folder)}
+    """A Terraform on a machine that has no Python: nothing is on the path."""
+    (tmp_path / "bin").mkdir()
+    variables = crusoe.variables() | {"PATH": str(tmp_path / "bin")}
     with Workspace(tmp_path, variables=variables) as workspace:
         workspace.write(REQUIRED)
         yield workspace
@@ -142,21 +147,22 @@ def test_the_package_is_what_terraform_expects(release: Release) -> None:
 
 def test_a_second_build_gives_the_same_bytes(release: Release, tmp_path: Path) -> None:
     """So that anybody can check where a release comes from."""
-    again = releasing.build(tmp_path, EPOCH)
+    again = build(tmp_path, EPOCH)
 
     assert again.read_bytes() == release.package.read_bytes()
 
 
 def test_the_checksums_are_right_and_signed(release: Release) -> None:
-    """Over the package and the manifest."""
+    """Over the package, its bill of materials and the manifest."""
     names = {}
     for line in release.sums.read_text().splitlines():
         digest, name = line.split("  ")
         names[name] = digest
         assert hashlib.sha256((release.sums.parent / name).read_bytes()).hexdigest() == digest
 
-    assert set(names) == {release.package.name, f"{NAME}_{__version__}_manifest.json"}
-    manifest = json.loads((release.sums.parent / f"{NAME}_{__version__}_manifest.json").read_text())
+    manifest_name = f"{NAME}_{__version__}_manifest.json"
+    assert set(names) == {release.package.name, release.bill.name, manifest_name}
+    manifest = json.loads((release.sums.parent / manifest_name).read_text())
     assert manifest == {"version": 1, "metadata": {"protocol_versions": ["6.0"]}}
     verified = subprocess.run(["gpg", "--verify", release.signature, release.sums], check=False)
     assert verified.returncode == 0
@@ -218,10 +224,31 @@ def test_terraform_takes_it_from_a_registry(
     assert bare.plan().actions == {"crusoe_storage_token.t": "create"}
 
 
-def test_a_release_of_another_version_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """The version is what the binary says of itself, so it is set in one place."""
-    assert releasing.main(["build", "99.0.0"]) == 1
-    assert "change provider/crusoe_provider/version.py" in capsys.readouterr().err
+def test_a_package_is_started_before_it_is_shown_to_anybody(
+    release: Release, tmp_path: Path
+) -> None:
+    """As a person starts it, and as Terraform does; one that does not start is no release."""
+    assert __version__ in smoke.check(release.package)
+
+    broken = tmp_path / release.package.name
+    with zipfile.ZipFile(release.package) as good, zipfile.ZipFile(broken, "w") as archive:
+        entry = good.getinfo(f"{NAME}_v{__version__}")
+        archive.writestr(entry, f"#!/bin/sh\necho {__version__}\n")
+    with pytest.raises(smoke.SmokeError, match="Instead of a handshake"):
+        smoke.check(broken)
+
+
+def test_the_bill_of_materials_is_right(release: Release) -> None:
+    """It follows the standard, and lists exactly what the package's licences list."""
+    text = release.bill.read_text()
+    document = json.loads(text)
+
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    (digest,) = document["metadata"]["component"]["hashes"]
+    assert digest["content"] == hashlib.sha256(release.package.read_bytes()).hexdigest()
+    listed = {f"{part['name']} {part['version']}".lower() for part in document["components"]}
+    notices = re.findall(r"^=+\n(\S+ \S+)\nLicence: ", licences(), re.MULTILINE)
+    assert listed == {notice.lower() for notice in notices}
 
 
 class registry:  # noqa: N801 - used like a function

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from crusoe_simulator.state import Key
+from harness.sandbox import PLUGIN
+from harness.workspace import Workspace
 from s3_access import refusal
 from support import aws_stand_in
 from support.clock_fixtures import MovableTime
 from support.s3_clients import BUCKET, Writer, client_of
-from support.simulator_fixtures import PLUGIN, Crusoe
-from support.terraform import Workspace
+from support.simulator_fixtures import Crusoe
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.s3]
 

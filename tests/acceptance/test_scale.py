@@ -18,9 +18,10 @@ from tf.types import Unknown
 
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
 from crusoe_provider.providerserver import protocol_pb2 as pb
+from harness.sandbox import PLUGIN
+from harness.workspace import Workspace
 from support.plugin import Plugin, dynamic, plugin_environment, value_of
-from support.simulator_fixtures import PLUGIN, Crusoe
-from support.terraform import Workspace
+from support.simulator_fixtures import Crusoe
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(3600)]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.sandbox import PLUGIN
 from schema import formatted, provider_schema
-from support.simulator_fixtures import PLUGIN
 
 pytestmark = pytest.mark.acceptance
 

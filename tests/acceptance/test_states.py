@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
 
 pytestmark = pytest.mark.acceptance
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.terraform import Workspace
+from harness import terraforms
+from harness.workspace import Workspace
 
 pytestmark = pytest.mark.acceptance
 
@@ -268,7 +269,7 @@ def test_a_plugin_left_running_fails_the_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A plugin that outlives its Terraform is found by its environment, and ended."""
-    monkeypatch.setattr("support.terraform.EXIT_SECONDS", 0.1)
+    monkeypatch.setattr("harness.workspace.EXIT_SECONDS", 0.1)
     started = tmp_path / "started"
     os.mkfifo(started)
     plugin = _executable(tmp_path / "stubborn", f"echo > '{started}'; exec sleep 300")
@@ -296,6 +297,49 @@ def test_a_plugin_is_installed_from_a_mirror(tmp_path: Path) -> None:
 
         assert "Installed crusoe-community/crusoe v" in result.succeeded().stdout
         assert "h1:" in (workspace.folder / ".terraform.lock.hcl").read_text()
+
+
+@pytest.mark.needs_terraform("1.12")
+def test_a_test_that_needs_a_newer_terraform_gets_it(
+    tmp_path: Path, newest_terraform: Path
+) -> None:
+    """Without a word where the one on the path is too old."""
+    with Workspace(tmp_path) as workspace:
+        shown = workspace.run("version").succeeded().stdout
+
+        assert terraforms.version(workspace.executable).has("1.12", None)
+        assert f"v{'.'.join(map(str, terraforms.version(workspace.executable).number))}" in shown
+        assert terraforms.version(newest_terraform).number >= (1, 15, 5)
+
+
+@pytest.mark.parametrize("to_the_group", [True, False], ids=["group", "terraform"])
+def test_the_newest_terraform_can_be_interrupted(
+    tmp_path: Path, newest_terraform: Path, to_the_group: bool
+) -> None:
+    """It is a library in a Python process, which must not swallow the signal."""
+    with Workspace(tmp_path, terraform=newest_terraform) as workspace:
+        workspace.write(ENDLESS_APPLY)
+        running = workspace.start("apply", "-auto-approve")
+        running.wait_for_output("under way")
+
+        if to_the_group:
+            running.interrupt()
+        else:
+            running.interrupt_terraform_only()
+
+        assert "Interrupt received" in running.wait().failed().text
+
+
+def test_a_terminal_shows_colours(tmp_path: Path) -> None:
+    """As users see them; `run` has none."""
+    with Workspace(tmp_path) as workspace:
+        workspace.write(ONE_RESOURCE)
+
+        shown = workspace.run_on_a_terminal("plan", size=(50, 100))
+
+        assert "\x1b[32m+\x1b[0m" in shown
+        assert "\r" not in shown
+        assert "\x1b[" not in workspace.plan(json_ui=False).text
 
 
 def _executable(path: Path, script: str) -> Path:

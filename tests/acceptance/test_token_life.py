@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from harness.workspace import Workspace
 from support.clock_fixtures import MovableTime, instant
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
 
 pytestmark = pytest.mark.acceptance
 

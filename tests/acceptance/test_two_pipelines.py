@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from crusoe_simulator.faults import Fault
-from support.simulator_fixtures import PLUGIN, Crusoe
-from support.terraform import Workspace
-from support.terraform_result import Result
+from harness.result import Result
+from harness.sandbox import PLUGIN
+from harness.workspace import Workspace
+from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
+from harness.sandbox import PLUGIN
 from support.plugin import Plugin, dynamic, plugin_environment, value_of
-from support.simulator_fixtures import PLUGIN, Crusoe
+from support.simulator_fixtures import Crusoe
 
 TYPE = "crusoe_storage_token"
 CONFIG = dict.fromkeys(

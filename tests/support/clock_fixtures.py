@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.workspace import Workspace
 from support import clock_plugin
 from support.simulator_fixtures import Crusoe
-from support.terraform import Workspace
 
 
 @dataclass(frozen=True, slots=True)

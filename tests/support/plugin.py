@@ -19,6 +19,7 @@ from tf.gen import grpc_stdio_pb2_grpc as stdio_rpc
 
 from crusoe_provider.providerserver import dynamic_value
 from crusoe_provider.providerserver import protocol_pb2 as pb
+from harness.sandbox import measuring
 
 # What go-plugin's client sets; the certificate's content does not matter to the server.
 TERRAFORM_ENVIRONMENT = {
@@ -44,7 +45,7 @@ class Plugin:
         self._log = log
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
-                command, env=environment, stdout=subprocess.PIPE, stderr=stderr
+                command, env={**environment, **measuring()}, stdout=subprocess.PIPE, stderr=stderr
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()

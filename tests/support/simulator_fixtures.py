@@ -5,7 +5,6 @@ test, separated by commas; or `each`, with which every test is run once for each
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,11 @@ from crusoe_simulator.dialects import NAMES
 from crusoe_simulator.server import Simulator
 from crusoe_simulator.speech import names_in
 from crusoe_simulator.state import Organization, User
+from harness.sandbox import PLUGIN, variables_of
+from harness.workspace import Workspace
 from support.contract import ContractCheck
-from support.terraform import Workspace
 
 DIALECT = "SIMULATOR_DIALECT"
-PLUGIN = Path(sys.executable).parent / "terraform-provider-crusoe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +38,7 @@ class Crusoe:
 
     def variables(self, user: User | None = None) -> dict[str, str]:
         """Return the environment with which the provider acts as a user; the one user if none."""
-        user = user or self.user
-        return {
-            "CRUSOE_API_ENDPOINT": self.simulator.endpoint,
-            "CRUSOE_ACCESS_KEY_ID": user.access_key_id,
-            "CRUSOE_SECRET_KEY": user.secret_key,
-        }
+        return variables_of(user or self.user, self.simulator)
 
     @property
     def keys_path(self) -> str:

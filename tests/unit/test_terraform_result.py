@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.terraform_result import Diagnostic, Result
+from harness.result import Diagnostic, Result
 
 TEXT = """\
 crusoe_storage_token.a: Creating...

@@ -7,6 +7,8 @@ from tf.schema import Attribute
 from tf.types import Bool, String, TfType
 
 from crusoe_provider.api.rfc3339 import parse_instant
+from crusoe_provider.providerserver.identity import IdentityAttribute, IdentitySchema
+from crusoe_provider.providerserver.resource import State
 from crusoe_provider.tokens.durations import parse_duration
 
 ORGANIZATION_ID: Final = "organization_id"
@@ -22,6 +24,43 @@ LISTED_TOKEN: Final[dict[str, TfType]] = {
     "user_id": String(),
 }
 """A token as data sources show it; see `tokens.token.listed_token`."""
+
+
+TOKEN_IDENTITY: Final = IdentitySchema(
+    [
+        IdentityAttribute(
+            "access_key_id",
+            String(),
+            "Access key ID of the token.",
+            required_for_import=True,
+        ),
+        IdentityAttribute(
+            ORGANIZATION_ID,
+            String(),
+            "ID of the organization; default: as for the provider.",
+            optional_for_import=True,
+        ),
+        IdentityAttribute(
+            PROFILE,
+            String(),
+            "Profile whose credentials manage the token; default: those of the provider.",
+            optional_for_import=True,
+        ),
+    ]
+)
+"""What tells a token from all others."""
+
+
+def token_identity(state: State) -> State | None:
+    """Return the identity of the token that has a state; `None` before it is created."""
+    key = state["access_key_id"]
+    if not isinstance(key, str):
+        return None
+    return {
+        "access_key_id": key,
+        ORGANIZATION_ID: state[ORGANIZATION_ID] or None,
+        PROFILE: state[PROFILE] or None,
+    }
 
 
 class Timestamp(String):
@@ -49,19 +88,22 @@ def _equal(parse: Callable[[str], object], a: Any, b: Any) -> bool:
         return a == b
 
 
-def organization_attribute(whose: str, *, replaces: bool = False) -> Attribute:
+def organization_attribute(
+    whose: str, *, replaces: bool = False, computed: bool = True
+) -> Attribute:
     """Return the attribute `organization_id`.
 
     Args:
         whose: What belongs to the organization; completes "ID (a UUID) of the organization".
         replaces: Whether a change replaces the resource.
+        computed: Whether it is filled in where it is not set.
     """
     change = " Changing it replaces the token." if replaces else ""
     return Attribute(
         ORGANIZATION_ID,
         String(),
         optional=True,
-        computed=True,
+        computed=computed or None,
         description=(
             f"ID (a UUID) of the organization{whose}.{change} Default: the provider's "
             "`organization_id`, then the only organization of the user. Example: "

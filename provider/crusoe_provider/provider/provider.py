@@ -14,6 +14,7 @@ from tf.types import Map, Number, String, Unknown
 from tf.utils import Diagnostics
 
 from crusoe_provider.api.settings import ENDPOINT
+from crusoe_provider.provider.action_storage_revoke_token import RevokeTokenAction
 from crusoe_provider.provider.data_source_storage_token import StorageTokenDataSource
 from crusoe_provider.provider.data_source_storage_tokens import StorageTokensDataSource
 from crusoe_provider.provider.diagnostics import (
@@ -24,10 +25,13 @@ from crusoe_provider.provider.diagnostics import (
 )
 from crusoe_provider.provider.ephemeral_storage_token import EphemeralStorageToken
 from crusoe_provider.provider.function_credentials_file import CredentialsFileFunction
+from crusoe_provider.provider.list_resource_storage_token import StorageTokenListResource
 from crusoe_provider.provider.problems import ConfigurationError
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
+from crusoe_provider.providerserver.action import Action
 from crusoe_provider.providerserver.ephemeral import EphemeralResource
 from crusoe_provider.providerserver.errors import Diagnosis
+from crusoe_provider.providerserver.list_resource import ListResource
 from crusoe_provider.providerserver.provider import Provider
 from crusoe_provider.providerserver.resource import State
 from crusoe_provider.providerserver.types import Object
@@ -319,6 +323,14 @@ class CrusoeProvider(Provider):
     def get_ephemeral_resources(self) -> list[type[EphemeralResource]]:
         """Return the ephemeral resource types."""
         return [EphemeralStorageToken]
+
+    def get_list_resources(self) -> list[type[ListResource]]:
+        """Return the list resource types."""
+        return [StorageTokenListResource]
+
+    def get_actions(self) -> list[type[Action]]:
+        """Return the action types."""
+        return [RevokeTokenAction]
 
     def get_data_sources(self) -> list[type[iface.DataSource]]:
         """Return the data source types."""

@@ -15,11 +15,14 @@ from tf.utils import Diagnostics
 from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.provider import token_moves
 from crusoe_provider.provider.attributes import (
+    ORGANIZATION_ID,
     PROFILE,
+    TOKEN_IDENTITY,
     Duration,
     Timestamp,
     organization_attribute,
     profile_attribute,
+    token_identity,
 )
 from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, Refusal, failing, told
 from crusoe_provider.provider.key_texts import describe_token
@@ -33,8 +36,10 @@ from crusoe_provider.provider.validators import (
 )
 from crusoe_provider.providerserver.blocks import SingleNestedBlock
 from crusoe_provider.providerserver.errors import Diagnosis
+from crusoe_provider.providerserver.identity import IdentitySchema
 from crusoe_provider.providerserver.resource import (
     CreateContext,
+    ImportContext,
     MoveSource,
     PlanContext,
     PlanDestroyContext,
@@ -248,6 +253,15 @@ class StorageTokenResource(Resource):
             ],
         )
 
+    @classmethod
+    def identity_schema(cls) -> IdentitySchema:
+        """Return what tells a token from all others."""
+        return TOKEN_IDENTITY
+
+    def identity(self, state: State) -> State | None:
+        """Return the identity of the token that has a state."""
+        return token_identity(state)
+
     def validate(self, diags: Diagnostics, type_name: str, config: State) -> None:
         """Check the block; values may be unknown."""
         del type_name
@@ -426,15 +440,23 @@ class StorageTokenResource(Resource):
                 # For another user than the owner every token is absent.
                 session.presence(organization_id).check_owner(token)
 
-    def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
-        """Find a token by its token ID or access key ID.
+    def import_(  # type: ignore[override]  # see Resource
+        self,
+        ctx: ImportContext,
+        id: str,  # noqa: A002 - tf's name
+    ) -> State | None:
+        """Find a token by its token ID or access key ID, or by its identity.
 
-        `<organization>/` may stand before it, and `@<profile>` behind it. IDs have no "@", names of
-        profiles may.
+        `<organization>/` may stand before an ID, and `@<profile>` behind it. IDs have no "@", names
+        of profiles may.
         """
         where, _, profile = id.strip().partition("@")
-        session = self._sessions.get(profile)
         given_id, _, wanted = where.rpartition("/")
+        if ctx.identity is not None:
+            given_id = ctx.identity[ORGANIZATION_ID] or ""
+            wanted = ctx.identity["access_key_id"] or ""
+            profile = ctx.identity[PROFILE] or ""
+        session = self._sessions.get(profile)
         session.account.expect_identity()
         with failing("Storage token not imported"):
             organization_id = session.organization_id(given_id)
@@ -516,8 +538,9 @@ def _not_importable(
         Diagnosis(
             "Storage token not found",
             f"{problem} The tokens of this user are:{tokens}\n\n"
-            "Import one of them by its token ID or access key ID. For a token of another "
-            "organization write <organization ID>/<token ID>, and for one of another user, whose "
-            "credentials are in a profile, <token ID>@<profile>.",
+            "Import one of them by its token ID or access key ID, or by its identity "
+            "(access_key_id). For a token of another organization write <organization ID>/<token "
+            "ID>, or organization_id in the identity; for one of another user, whose credentials "
+            "are in a profile, <token ID>@<profile>, or profile in the identity.",
         )
     )

@@ -1,1 +1,1 @@
-"""The plugin host: handshake, lifetime and the servicer that completes `tf`."""
+"""The provider server: it serves a `tf` provider to Terraform over the plugin protocol."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from tf.schema import Attribute, Schema
-from tf.utils import Diagnostics
 
 from crusoe_provider.providerserver import dynamic_value
 from crusoe_provider.providerserver import protocol_pb2 as pb
@@ -50,16 +49,14 @@ class IdentityCodec:
             return None
         return pb.ResourceIdentityData(identity_data=self._codec.encode(identity))
 
-    def decode(self, data: pb.ResourceIdentityData, diagnostics: Diagnostics) -> State:
+    def decode(self, data: pb.ResourceIdentityData) -> State:
         """Return the identity in `data`.
 
         Raises:
             MalformedRequestError: It is no identity of this schema, or not all of it is known.
         """
-        return self._codec.decode_required(
-            data.identity_data, diagnostics, known=True, what="identity"
-        )
+        return self._codec.decode_required(data.identity_data, known=True, what="identity")
 
-    def complete(self, raw: State, diagnostics: Diagnostics) -> State:
+    def complete(self, raw: State) -> State:
         """Return a stored identity decoded; see `StateCodec.complete`."""
-        return self._codec.complete(raw, diagnostics)
+        return self._codec.complete(raw)

@@ -40,6 +40,7 @@ class Lifetime:
         stop: See above.
         gone_at: When it was found that no answer reaches Terraform any more, on the monotonic
             clock; `None` if Terraform has ended the process.
+        server_died: Whether the gRPC server has, by itself.
     """
 
     def __init__(self, stop: threading.Event, output: int) -> None:
@@ -48,6 +49,7 @@ class Lifetime:
         self._parent = os.getppid()
         self._over = threading.Event()
         self.gone_at: float | None = None
+        self.server_died = False
         self._wake_reader, self._wake_writer = os.pipe()
         self._calls = 0
         self._idle = threading.Condition()
@@ -95,6 +97,7 @@ class Lifetime:
                     "The gRPC server of this process has died, so the process ends. The machine, "
                     "or a limit set for the process, has too little memory or too few threads."
                 )
+                self.server_died = True
                 self._break_off()
 
     def _break_off(self) -> None:

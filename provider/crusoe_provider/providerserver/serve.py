@@ -117,8 +117,9 @@ def _finish(server: grpc.Server, plugin: "Plugin", longest: float) -> None:
     """Finish what is under way, and give back what is still held; in bounded time."""
     end_within(longest)
     try:
-        # A server of which a thread has died never says that it has stopped.
-        server.stop(grace=_GRACE_SECONDS).wait(2 * _GRACE_SECONDS)
+        # One that has died holds locks for ever, and never says that it has stopped.
+        if not plugin.lifetime.server_died:
+            server.stop(grace=_GRACE_SECONDS).wait(2 * _GRACE_SECONDS)
     except Exception as exc:  # noqa: BLE001 - it takes a thread, which there may not be
         logger.error("The gRPC server could not be stopped: %s", type(exc).__name__)  # noqa: TRY400
     # grpc forgets a call whose peer is gone; the work behind it is finished all the same.

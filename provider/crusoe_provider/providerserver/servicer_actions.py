@@ -33,7 +33,7 @@ class ActionServicer(Servicer):
         """Check the `config` block of an action block; values may be unknown."""
         type_name = call.request.type_name
         action, codec = self._action(type_name)
-        config = codec.decode_required(call.request.config, call.diagnostics)
+        config = codec.decode_required(call.request.config)
         if not call.diagnostics.has_errors():
             action.validate(call.diagnostics, type_name, config)
 
@@ -42,7 +42,7 @@ class ActionServicer(Servicer):
         """Look whether an action can be done; values may be unknown."""
         type_name = call.request.action_type
         action, codec = self._action(type_name)
-        config = codec.decode_required(call.request.config, call.diagnostics)
+        config = codec.decode_required(call.request.config)
         if not call.diagnostics.has_errors():
             action.plan(ActionContext(call.diagnostics, type_name), config)
 
@@ -59,7 +59,7 @@ class ActionServicer(Servicer):
 
         def invoke() -> None:
             action, codec = self._action(request.action_type)
-            config = codec.decode_required(request.config, diagnostics, known=True)
+            config = codec.decode_required(request.config, known=True)
             if not diagnostics.has_errors():
                 context = ActionContext(diagnostics, request.action_type)
                 action.invoke(context, config, messages.put)

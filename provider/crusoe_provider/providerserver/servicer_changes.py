@@ -34,8 +34,8 @@ class ChangeServicer(Servicer):
         request, response = call.request, call.response
         response.planned_private = request.prior_private
         found = self._resources.find(request.type_name)
-        prior = found.codec.decode(request.prior_state, call.diagnostics, known=True)
-        proposed = found.codec.decode(request.proposed_new_state, call.diagnostics)
+        prior = found.codec.decode(request.prior_state, known=True)
+        proposed = found.codec.decode(request.proposed_new_state)
         # In the second half of a replacement there is no prior state, but the identity of the
         # predecessor, which is not that of the object to come.
         if prior is not None and request.HasField("prior_identity"):
@@ -58,8 +58,8 @@ class ChangeServicer(Servicer):
         response.new_state.CopyFrom(request.prior_state)
         response.private = request.planned_private
         found = self._resources.find(request.type_name)
-        prior = found.codec.decode(request.prior_state, call.diagnostics, known=True)
-        planned = found.codec.decode(request.planned_state, call.diagnostics)
+        prior = found.codec.decode(request.prior_state, known=True)
+        planned = found.codec.decode(request.planned_state)
         if prior is not None and request.HasField("planned_identity"):
             response.new_identity.CopyFrom(request.planned_identity)
         if call.diagnostics.has_errors():
@@ -84,7 +84,7 @@ class ChangeServicer(Servicer):
             response.private = stored_private(private)
             found.identify(response.new_identity, planning.without_unknowns(state))
 
-        config = found.codec.decode(request.config, call.diagnostics) or {}
+        config = found.codec.decode(request.config) or {}
         context = CreateContext(call.diagnostics, request.type_name, config, private, save)
         try:
             state = found.resource.create(context, dict(planned))
@@ -107,7 +107,7 @@ def _plan_destruction(call: Plan, found: Managed, prior: State | None) -> None:
 
 def _plan_object(call: Plan, found: Managed, prior: State | None, proposed: State) -> None:
     request, response, codec = call.request, call.response, found.codec
-    config = codec.decode_required(request.config, call.diagnostics)
+    config = codec.decode_required(request.config)
     if prior is None:
         planned, changed = planning.proposed_for_creation(codec, proposed), set(proposed)
     else:

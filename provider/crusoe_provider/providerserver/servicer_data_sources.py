@@ -23,7 +23,7 @@ class DataSourceServicer(Servicer):
         """Check a data block; values may be unknown."""
         type_name = call.request.type_name
         data_source, codec = self._data_source(type_name)
-        config = codec.decode_required(call.request.config, call.diagnostics)
+        config = codec.decode_required(call.request.config)
         if not call.diagnostics.has_errors():
             data_source.validate(call.diagnostics, type_name, config)
 
@@ -34,7 +34,7 @@ class DataSourceServicer(Servicer):
         """Read a data source."""
         type_name = call.request.type_name
         data_source, codec = self._data_source(type_name)
-        config = codec.decode_required(call.request.config, call.diagnostics, known=True)
+        config = codec.decode_required(call.request.config, known=True)
         if call.diagnostics.has_errors():
             return
         state = data_source.read(iface.ReadDataContext(call.diagnostics, type_name), config)

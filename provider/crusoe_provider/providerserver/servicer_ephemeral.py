@@ -30,7 +30,7 @@ class EphemeralServicer(Servicer):
         """Check an ephemeral block; values may be unknown."""
         type_name = call.request.type_name
         resource, codec = self._resource(type_name)
-        config = codec.decode_required(call.request.config, call.diagnostics)
+        config = codec.decode_required(call.request.config)
         if not call.diagnostics.has_errors():
             resource.validate(call.diagnostics, type_name, config)
 
@@ -41,7 +41,7 @@ class EphemeralServicer(Servicer):
         """Make the object of an ephemeral block."""
         type_name = call.request.type_name
         resource, codec = self._resource(type_name)
-        config = codec.decode_required(call.request.config, call.diagnostics, known=True)
+        config = codec.decode_required(call.request.config, known=True)
         if call.diagnostics.has_errors():
             return
         context = OpenContext(call.diagnostics, type_name, {})

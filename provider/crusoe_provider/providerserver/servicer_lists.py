@@ -37,7 +37,7 @@ class ListServicer(Servicer):
         """Check the `config` block of a list block; values may be unknown."""
         type_name = call.request.type_name
         found, codec = self._list_resource(type_name)
-        config = codec.decode_required(call.request.config, call.diagnostics)
+        config = codec.decode_required(call.request.config)
         if not call.diagnostics.has_errors():
             found.validate(call.diagnostics, type_name, config)
 
@@ -68,7 +68,7 @@ class ListServicer(Servicer):
     ) -> Iterator[pb.ListResource.Event]:
         found, codec = self._list_resource(request.type_name)
         managed = self._resources.find(request.type_name)
-        config = codec.decode_required(request.config, diagnostics, known=True)
+        config = codec.decode_required(request.config, known=True)
         if diagnostics.has_errors():
             return
         if request.limit < 0:

@@ -87,7 +87,7 @@ class ProviderServicer(Servicer):
         self, call: Call[pb.ValidateProviderConfig.Request, pb.ValidateProviderConfig.Response]
     ) -> None:
         """Check the provider block; values may be unknown."""
-        config = self._codec(call).decode(call.request.config, call.diagnostics)
+        config = self._codec(call).decode(call.request.config)
         self.plugin.provider.validate_config(call.diagnostics, config or {})
 
     @rpc
@@ -96,7 +96,7 @@ class ProviderServicer(Servicer):
     ) -> None:
         """Configure the provider; values that depend on other resources may be unknown."""
         request = call.request
-        config = self._codec(call).decode(request.config, call.diagnostics)
+        config = self._codec(call).decode(request.config)
         self.plugin.terraform.configures(
             request.config.SerializeToString(deterministic=True),
             deferral_allowed=request.client_capabilities.deferral_allowed,

@@ -40,7 +40,7 @@ class ResourceServicer(Servicer):
     ) -> None:
         """Check a resource block; values may be unknown."""
         found = self._resources.find(call.request.type_name)
-        config = found.codec.decode_required(call.request.config, call.diagnostics)
+        config = found.codec.decode_required(call.request.config)
         if not call.diagnostics.has_errors():
             found.resource.validate(call.diagnostics, call.request.type_name, config)
 
@@ -57,7 +57,7 @@ class ResourceServicer(Servicer):
         if request.version < current:
             context = iface.UpgradeContext(call.diagnostics, request.type_name)
             raw = found.resource.upgrade(context, request.version, raw) or {}
-        state = completed(found.codec, raw, call.diagnostics)
+        state = completed(found.codec, raw)
         if not call.diagnostics.has_errors():
             found.resource.observe(state)
             call.response.upgraded_state.CopyFrom(found.codec.encode(state))
@@ -78,7 +78,7 @@ class ResourceServicer(Servicer):
         raw = stored_object(request.raw_identity)
         if request.version < current:
             raw = found.resource.upgrade_identity(request.version, raw)
-        identity = completed(found.identities, raw, call.diagnostics)
+        identity = completed(found.identities, raw)
         encoded = found.identities.encode(identity)
         if encoded is not None and not call.diagnostics.has_errors():
             call.response.upgraded_identity.CopyFrom(encoded)
@@ -93,7 +93,7 @@ class ResourceServicer(Servicer):
             response.new_identity.CopyFrom(request.current_identity)
         found = self._resources.find(request.type_name)
         current = found.codec.decode_required(
-            request.current_state, call.diagnostics, known=True, what="current state"
+            request.current_state, known=True, what="current state"
         )
         found.resource.observe(current)
         context = ReadContext(call.diagnostics, request.type_name, private_data(request.private))
@@ -123,7 +123,7 @@ class ResourceServicer(Servicer):
         if request.HasField("identity"):
             if found.identities is None:
                 raise _no_identity(type_name)
-            context.identity = found.identities.decode(request.identity, call.diagnostics)
+            context.identity = found.identities.decode(request.identity)
         if call.diagnostics.has_errors():
             return
         state = found.resource.import_(context, request.id)
@@ -161,7 +161,7 @@ class ResourceServicer(Servicer):
                 "it (a removed block with destroy = false), and import the object here.",
             )
         if moved is not None:
-            state = completed(found.codec, moved, call.diagnostics)
+            state = completed(found.codec, moved)
             call.response.target_state.CopyFrom(found.codec.encode(state))
             found.identify(call.response.target_identity, state)
 

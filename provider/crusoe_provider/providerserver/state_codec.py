@@ -4,10 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tf.provider import _decode_state, _encode_state_d
+from tf.provider import _encode_state_d
 from tf.schema import Schema
 from tf.types import Unknown
-from tf.utils import Diagnostics
 
 from crusoe_provider.providerserver import dynamic_value
 from crusoe_provider.providerserver import protocol_pb2 as pb
@@ -34,14 +33,11 @@ class StateCodec:
             self._types[nested.type_name] = ["object", inner]
         self._hide = hide
 
-    def decode(
-        self, value: pb.DynamicValue, diagnostics: Diagnostics, *, known: bool = False
-    ) -> State | None:
+    def decode(self, value: pb.DynamicValue, *, known: bool = False) -> State | None:
         """Return the state in `value`, or `None` where it is null; see `complete`.
 
         Args:
             value: The value.
-            diagnostics: Where to report values that their types cannot decode.
             known: Whether no part of it may be unknown.
 
         Raises:
@@ -50,33 +46,28 @@ class StateCodec:
         raw = dynamic_value.decode_object(value)
         if known and dynamic_value.has_unknown(raw):
             raise MalformedRequestError("A value that has to be known is not.")
-        return None if raw is None else self.complete(raw, diagnostics)
+        return None if raw is None else self.complete(raw)
 
     def decode_required(
         self,
         value: pb.DynamicValue,
-        diagnostics: Diagnostics,
         *,
         known: bool = False,
         what: str = "configuration",
     ) -> State:
         """Return the state in `value`, called `what`, which has to be there; see `decode`."""
-        state = self.decode(value, diagnostics, known=known)
+        state = self.decode(value, known=known)
         if state is None:
             raise MalformedRequestError(f"There is no {what}.")
         return state
 
-    def complete(self, raw: State, diagnostics: Diagnostics) -> State:
+    def complete(self, raw: State) -> State:
         """Return `raw` decoded by type: names that the schema lacks left out, missing ones null.
-
-        A value that its type cannot decode is reported in `diagnostics` on its attribute.
 
         Raises:
             MalformedRequestError: A value is not of its type.
         """
-        raw = {name: self._checked(name, value) for name, value in raw.items()}
-        _, decoded = _decode_state(diagnostics, self.attributes, self.blocks, raw)
-        state = self.filled(decoded or {})
+        state = {name: self._decoded(name, value) for name, value in self.filled(raw).items()}
         self._hide_sensitive(state)
         return state
 
@@ -106,13 +97,19 @@ class StateCodec:
         kind = self.attributes[name].type if name in self.attributes else self.blocks[name]
         return bool(kind.semantically_equal(a, b))
 
-    def _checked(self, name: str, value: Any) -> Any:
-        kind = self._types.get(name)
+    def _decoded(self, name: str, value: Any) -> Any:
+        kind = self._types[name]
         if kind == "number":
             value = dynamic_value.number(value)
-        if kind is not None and not conforms(value, kind):
-            raise MalformedRequestError(f"The value of {name} is not of its type.")
-        return value
+        if value is Unknown:
+            return value
+        known = self.attributes[name].type if name in self.attributes else self.blocks[name]
+        try:
+            if conforms(value, kind):
+                return known.decode(value)
+        except Exception:  # noqa: BLE001, S110 - what it says may quote the value, a secret even
+            pass
+        raise MalformedRequestError(f"The value of {name} is not of its type.")
 
     def _hide_sensitive(self, state: State) -> None:
         for name, attribute in self.attributes.items():

@@ -3,8 +3,6 @@
 import json
 from typing import Protocol
 
-from tf.utils import Diagnostics
-
 from crusoe_provider.providerserver import dynamic_value
 from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_provider.providerserver.errors import MalformedRequestError, RequestError
@@ -12,7 +10,7 @@ from crusoe_provider.providerserver.resource import Private, State
 
 
 class _Codec(Protocol):
-    def complete(self, raw: State, diagnostics: Diagnostics) -> State: ...
+    def complete(self, raw: State) -> State: ...
 
 
 def private_data(stored: bytes) -> Private:
@@ -40,14 +38,14 @@ def stored_object(raw: pb.RawState) -> State:
     return stored
 
 
-def completed(codec: _Codec, stored: State, diagnostics: Diagnostics) -> State:
+def completed(codec: _Codec, stored: State) -> State:
     """Return a stored state decoded; see `StateCodec.complete`.
 
     Raises:
         RequestError: A value is not of its type.
     """
     try:
-        return codec.complete(stored, diagnostics)
+        return codec.complete(stored)
     except MalformedRequestError as error:
         raise _unreadable(
             f"{error.what} Somebody has edited the stored state of this object, or another "

@@ -135,6 +135,11 @@ class Quota:
         """A state that was loaded has this key."""
         self._tallies.observe(access_key_id)
 
+    def has_seen(self, access_key_id: str) -> bool:
+        """Say whether a state that was loaded has this key."""
+        with self._lock:
+            return access_key_id in self._tallies.fates.seen_keys
+
     # -- Plans ---------------------------------------------------------------------------------
 
     def plan_creation(self) -> bool:

@@ -1,11 +1,11 @@
-"""The real Terraform in a folder of its own, isolated from this machine and from other tests."""
+"""The real Terraform in a folder of its own, isolated from this machine and from other runs."""
 
 import itertools
 import json
 import shutil
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -13,10 +13,18 @@ from typing import Any, Final, Literal, Self
 import psutil
 
 from crusoe_provider.version import __version__
-from support.terraform_process import EXIT_SECONDS, RUN_SECONDS, Running, plugin_processes
-from support.terraform_result import Plan, Result
-from terraform_sandbox import (
+from harness import terraforms
+from harness.process import (
+    EXIT_SECONDS,
+    RUN_SECONDS,
+    Running,
+    plugin_processes,
+    run_on_a_terminal,
+)
+from harness.result import Plan, Result
+from harness.sandbox import (
     PLUGIN_NAME,
+    REQUIRED,
     SOURCE,
     environment,
     install_into_mirror,
@@ -26,16 +34,7 @@ from terraform_sandbox import (
 
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 
-_EXAMPLES: Final = Path(__file__).parents[2] / "examples" / "terraform"
-_VERSIONS: Final = f"""\
-terraform {{
-  required_providers {{
-    crusoe = {{
-      source = "{SOURCE}"
-    }}
-  }}
-}}
-"""
+EXAMPLES: Final = terraforms.REPOSITORY / "examples" / "terraform"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class Workspace:
         overrides: Executables of further plugins to override, by source address. Their names have
             to begin with `terraform-provider-`.
         variables: Environment variables beside those that Terraform needs, such as `CRUSOE_…`.
-        terraform: Terraform's executable. Default: the one on the path.
+        terraform: Terraform's executable. Default: the one that `terraforms` gives.
     """
 
     def __init__(
@@ -84,25 +83,25 @@ class Workspace:
         self.folder = folder / "work"
         self.home = folder / "home"
         self.variables = dict(variables or {})
-        self._logs = folder / "logs"
-        for new in (self.folder, self.home, self._logs):
+        self.logs = folder / "logs"
+        for new in (self.folder, self.home, self.logs):
             new.mkdir()
-        self._executable = terraform or terraform_executable()
-        self._cli_configuration = folder / "terraform.tfrc"
+        self.executable = terraform or terraforms.executable()
+        self.cli_configuration = folder / "terraform.tfrc"
         self._numbers = itertools.count(1)
         self._running: list[Running] = []
         overridden = {source: path.parent for source, path in (overrides or {}).items()}
         if plugin and mirror:
             install_into_mirror(folder / "mirror", plugin, __version__)
-            self._cli_configuration.write_text(mirror_configuration(folder / "mirror"))
+            self.cli_configuration.write_text(mirror_configuration(folder / "mirror"))
         else:
             if plugin:
                 overridden[SOURCE] = folder / "plugin"
                 overridden[SOURCE].mkdir()
                 (overridden[SOURCE] / PLUGIN_NAME).symlink_to(plugin)
-            self._cli_configuration.write_text(override_configuration(overridden))
+            self.cli_configuration.write_text(override_configuration(overridden))
         if plugin:
-            self.write(_VERSIONS, name="versions.tf")
+            self.write(REQUIRED, name="versions.tf")
 
     def write(self, text: str, *, name: str = "main.tf") -> Path:
         """Write a file of the configuration, indentation removed, over the one of that name.
@@ -114,11 +113,11 @@ class Workspace:
         path.write_text(textwrap.dedent(text), encoding="utf-8")
         return path
 
-    def use_example(self, name: str) -> None:
-        """Make an example the configuration, as it stands in the repository."""
+    def use_example(self, name: str | Path) -> None:
+        """Make an example, or a folder anywhere, the configuration, as it stands there."""
         (self.folder / "versions.tf").unlink()
         others = shutil.ignore_patterns(".terraform*", "*.tfstate*")
-        shutil.copytree(_EXAMPLES / name, self.folder, ignore=others, dirs_exist_ok=True)
+        shutil.copytree(EXAMPLES / name, self.folder, ignore=others, dirs_exist_ok=True)
 
     def init(self, *args: str) -> Result:
         """Run `terraform init`."""
@@ -145,14 +144,8 @@ class Workspace:
         """
         file = out or f"plan-{next(self._numbers)}.tfplan"
         result = self.run("plan", *_ui(json_ui), f"-out={file}", *args, log=log)
-        return Plan(
-            result.args,
-            result.exit_code,
-            result.stdout,
-            result.stderr,
-            result.log,
-            show=lambda: self.show_json(file),
-        )
+        known = {field.name: getattr(result, field.name) for field in fields(Result)}
+        return Plan(**known, show=lambda: self.show_json(file))
 
     def apply(self, *args: str, json_ui: bool = True, log: LogLevel | None = None) -> Result:
         """Run `terraform apply` without asking; of a saved plan, if `args` end with its name."""
@@ -210,18 +203,29 @@ class Workspace:
 
     def start(self, *args: str, stdin: str = "", log: LogLevel | None = None) -> Running:
         """Start any command, and return at once."""
-        log_file = self._logs / f"{next(self._numbers)}-{args[0]}.log" if log else None
+        log_file = self.logs / f"{next(self._numbers)}-{args[0]}.log" if log else None
         logging = {"TF_LOG": log, "TF_LOG_PATH": str(log_file)} if log else {}
         running = Running(
-            self._executable,
+            self.executable,
             args,
             folder=self.folder,
-            environment=environment(self.home, self._cli_configuration) | self.variables | logging,
+            environment=self._environment() | logging,
             stdin=stdin,
             log=log_file,
         )
         self._running.append(running)
         return running
+
+    def run_on_a_terminal(self, *args: str, size: tuple[int, int]) -> str:
+        """Run a command on a terminal of so many rows and columns; return what it prints there."""
+        colours = {"TF_CLI_ARGS": "", "TERM": "xterm-256color"}
+        return run_on_a_terminal(
+            self.executable,
+            args,
+            folder=self.folder,
+            environment=self._environment() | colours,
+            size=size,
+        )
 
     def plugin_processes(self) -> list[psutil.Process]:
         """Return the plugins of this workspace that are running."""
@@ -242,14 +246,12 @@ class Workspace:
         _, left = psutil.wait_procs(self.plugin_processes(), timeout=0 if error else EXIT_SECONDS)
         for process in left:
             process.kill()
-        assert error or not left, f"plugins left running after {EXIT_SECONDS} s: {left}"
+        psutil.wait_procs(left, timeout=EXIT_SECONDS)
+        if left and not error:
+            raise AssertionError(f"plugins left running after {EXIT_SECONDS} s: {left}")
 
-
-def terraform_executable() -> Path:
-    """Return the Terraform on the path."""
-    found = shutil.which("terraform")
-    assert found, "these tests need Terraform: https://developer.hashicorp.com/terraform/install"
-    return Path(found)
+    def _environment(self) -> dict[str, str]:
+        return environment(self.home, self.cli_configuration) | self.variables
 
 
 def _ui(json_ui: bool) -> tuple[str, ...]:

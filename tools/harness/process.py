@@ -1,21 +1,29 @@
-"""A running Terraform, which tests interrupt and kill."""
+"""A running Terraform, which can be interrupted and killed."""
 
+import contextlib
+import fcntl
 import os
+import pty
 import signal
+import struct
 import subprocess
+import termios
 import threading
+import time
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import IO, Final
 
 import psutil
 
-from support.terraform_result import Result
+from harness.result import Result
 
 # Longer than any run takes, shorter than the time limit of a test, whose report says much less.
 RUN_SECONDS: Final = 120.0
 OUTPUT_SECONDS: Final = 60.0
 EXIT_SECONDS: Final = 20.0
+# Terraform lets its plugins finish what they are doing.
+INTERRUPT_SECONDS: Final = 30.0
 
 _MAGIC_COOKIE: Final = "TF_PLUGIN_MAGIC_COOKIE"
 
@@ -47,6 +55,7 @@ class Running:
         self._output: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._changed = threading.Condition()
         self._readers_left = 2
+        self._started = time.monotonic()
         self._process = subprocess.Popen(
             [executable, *args],
             cwd=folder,
@@ -58,16 +67,13 @@ class Running:
             encoding="utf-8",
             start_new_session=True,
         )
-        assert self._process.stdin
-        assert self._process.stdout
-        assert self._process.stderr
         self._threads = [
-            self._read("stdout", self._process.stdout),
-            self._read("stderr", self._process.stderr),
+            self._read("stdout", _given(self._process.stdout)),
+            self._read("stderr", _given(self._process.stderr)),
         ]
-        # A few lines at most, so the pipe takes them at once, whether or not anybody reads.
-        self._process.stdin.write(stdin)
-        self._process.stdin.close()
+        with _given(self._process.stdin) as given:
+            # A few lines at most, so the pipe takes them at once, whether or not anybody reads.
+            given.write(stdin)
 
     @property
     def pid(self) -> int:
@@ -90,7 +96,8 @@ class Running:
         with self._changed:
             self._changed.wait_for(lambda: text in self.text or self._readers_left == 0, timeout)
             seen = self.text
-        assert text in seen, f"expected {text!r} within {timeout} s\n{seen}"
+        if text not in seen:
+            raise AssertionError(f"expected {text!r} within {timeout} s\n{seen}")
 
     def interrupt(self) -> None:
         """Press Ctrl-C: SIGINT to the whole process group, plugins included."""
@@ -111,7 +118,11 @@ class Running:
     def wait(self, timeout: float = RUN_SECONDS) -> Result:
         """Wait for its end, and return what it printed.
 
-        A run that does not end in time is killed with all its plugins, and fails the test.
+        A run that does not end in time is killed with all its plugins. If this process is
+        interrupted meanwhile, so is Terraform, which may then finish what it is doing.
+
+        Raises:
+            AssertionError: It has not ended in time.
         """
         try:
             exit_code = self._process.wait(timeout)
@@ -120,12 +131,19 @@ class Running:
             raise AssertionError(
                 f"terraform {' '.join(self._args)} did not end within {timeout} s\n{self.text}"
             ) from None
+        except BaseException:
+            self.interrupt_terraform_only()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(INTERRUPT_SECONDS)
+            self.abandon()
+            raise
+        seconds = time.monotonic() - self._started
         for thread in self._threads:
             thread.join(EXIT_SECONDS)
         with self._changed:
             stdout, stderr = ("".join(lines) for lines in self._output.values())
         log = self._log.read_text(encoding="utf-8") if self._log and self._log.exists() else ""
-        return Result(self._args, exit_code, stdout, stderr, log)
+        return Result(self._args, exit_code, stdout, stderr, log, seconds)
 
     def abandon(self) -> None:
         """Kill the whole process group, if any of it is left."""
@@ -149,6 +167,43 @@ class Running:
         return thread
 
 
+def run_on_a_terminal(
+    executable: Path,
+    args: tuple[str, ...],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    size: tuple[int, int],
+) -> str:
+    """Run a command on a terminal, and return what it prints there, colours included.
+
+    Args:
+        executable: Terraform.
+        args: The command and its arguments.
+        folder: The working directory.
+        environment: The whole environment.
+        size: Rows and columns of the terminal.
+    """
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    output = b""
+    with subprocess.Popen(
+        [executable, *args],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=its,
+        stderr=its,
+    ):
+        os.close(its)
+        # The end of the other side is an error on Linux, and no bytes elsewhere.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 65536):
+                output += part
+    os.close(ours)
+    return output.decode().replace("\r\n", "\n")
+
+
 def plugin_processes(sessions: Container[int], home: Path) -> list[psutil.Process]:
     """Return the living plugins of some runs of Terraform.
 
@@ -158,6 +213,12 @@ def plugin_processes(sessions: Container[int], home: Path) -> list[psutil.Proces
             of an ended one.
     """
     return [p for p in psutil.process_iter() if _is_plugin(p, sessions, str(home))]
+
+
+def _given(stream: IO[str] | None) -> IO[str]:
+    if stream is None:
+        raise AssertionError("started with a pipe")
+    return stream
 
 
 def _is_plugin(process: psutil.Process, sessions: Container[int], home: str) -> bool:

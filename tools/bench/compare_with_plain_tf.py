@@ -1,6 +1,6 @@
 """What the plugin host adds to `tf`: the same faults through real Terraform, with and without it.
 
-Prints a table for `docs/development/plugin-host.md`. Run it with `make compare`.
+Prints a table for `docs/development/providerserver.md`. Run it with `make compare`.
 """
 
 import sys
@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psutil
 
-import plain_tf_provider
+from bench import plain_tf_provider
 from crusoe_simulator.faults import Answer, Fault
 from crusoe_simulator.server import Simulator
-from support.simulator_fixtures import PLUGIN, Crusoe
-from support.terraform import Workspace
-from support.terraform_process import Running
-from support.terraform_result import Result
+from harness.process import Running
+from harness.result import Result
+from harness.sandbox import PLUGIN, variables_of
+from harness.workspace import Workspace
 
 # How long Crusoe takes to answer a POST that is interrupted.
 _POST_SECONDS = 2.0
@@ -31,15 +31,15 @@ REFINED = (
     'resource "crusoe_storage_token" "t" { alias = "a-${terraform_data.d.id}" }\n'
 )
 
-Scenario = Callable[[Workspace, Crusoe], Result]
+Scenario = Callable[[Workspace, Simulator], Result]
 
 
 def interrupted(end: Callable[[Running], None]) -> Scenario:
     """Return an apply that is ended while its POST is being answered."""
 
-    def scenario(workspace: Workspace, crusoe: Crusoe) -> Result:
+    def scenario(workspace: Workspace, simulator: Simulator) -> Result:
         workspace.write(TOKEN)
-        held = crusoe.simulator.faults.add(Fault("create", hold="after"))
+        held = simulator.faults.add(Fault("create", hold="after"))
         running = workspace.start("apply", "-auto-approve")
         held.wait_arrived()
         plugins = workspace.plugin_processes()
@@ -57,27 +57,27 @@ def interrupted(end: Callable[[Running], None]) -> Scenario:
     return scenario
 
 
-def cut(workspace: Workspace, crusoe: Crusoe) -> Result:
+def cut(workspace: Workspace, simulator: Simulator) -> Result:
     """Apply, and lose the answer to the POST."""
     workspace.write(TOKEN)
-    crusoe.simulator.faults.add(Fault("create", cut="after"))
+    simulator.faults.add(Fault("create", cut="after"))
     return workspace.apply(json_ui=False)
 
 
-def list_failing(workspace: Workspace, crusoe: Crusoe) -> Result:
+def list_failing(workspace: Workspace, simulator: Simulator) -> Result:
     """Apply, and let every list after the POST fail."""
     workspace.write(TOKEN)
-    held = crusoe.simulator.faults.add(Fault("create", hold="after"))
+    held = simulator.faults.add(Fault("create", hold="after"))
     running = workspace.start("apply", "-auto-approve")
     held.wait_arrived()
-    crusoe.simulator.faults.add(Fault("list", times=None, answer=Answer(403, "{}")))
+    simulator.faults.add(Fault("list", times=None, answer=Answer(403, "{}")))
     held.release()
     return running.wait()
 
 
-def refined(workspace: Workspace, crusoe: Crusoe) -> Result:
+def refined(workspace: Workspace, simulator: Simulator) -> Result:
     """Plan with a value of which Terraform knows only how it begins."""
-    del crusoe
+    del simulator
     workspace.write(REFINED)
     return workspace.plan(json_ui=False)
 
@@ -92,9 +92,9 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
-def outcome(workspace: Workspace, crusoe: Crusoe, result: Result) -> str:
+def outcome(workspace: Workspace, simulator: Simulator, result: Result) -> str:
     """Return what is left, in words."""
-    keys = crusoe.simulator.cloud.keys()
+    keys = simulator.cloud.keys()
     state = {i.attributes["access_key_id"]: i for i in workspace.instances().values()}
     words = []
     for key in keys:
@@ -121,9 +121,10 @@ def run(plugin: Path, scenario: Scenario) -> str:
     with Simulator() as simulator, tempfile.TemporaryDirectory() as folder:
         organization = simulator.cloud.add_organization("acme")
         user = simulator.cloud.add_user("dev@acme.example", organization)
-        crusoe = Crusoe(simulator, organization, user)
-        with Workspace(Path(folder), plugin=plugin, variables=crusoe.variables()) as workspace:
-            return outcome(workspace, crusoe, scenario(workspace, crusoe))
+        with Workspace(
+            Path(folder), plugin=plugin, variables=variables_of(user, simulator)
+        ) as workspace:
+            return outcome(workspace, simulator, scenario(workspace, simulator))
 
 
 def main() -> None:

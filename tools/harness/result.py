@@ -23,6 +23,8 @@ _ACTIONS: Final = {
     ("create", "delete"): "replace, create first",
 }
 
+# What `terraform plan -detailed-exitcode` returns for a plan with changes.
+_CHANGES: Final = 2
 _HEADLINE: Final = re.compile(r"^(Error|Warning): (.*)$", re.MULTILINE)
 _ADDRESS: Final = re.compile(r"^  with (.*),$", re.MULTILINE)
 _SOURCE_LINE: Final = re.compile(r"^ +\d+: (.*)$", re.MULTILINE)
@@ -59,6 +61,7 @@ class Result:
         stdout: All it wrote to standard output.
         stderr: All it wrote to standard error.
         log: Terraform's own log, and the plugin's, if the run was asked for one.
+        seconds: How long it took.
     """
 
     args: tuple[str, ...]
@@ -66,6 +69,7 @@ class Result:
     stdout: str
     stderr: str
     log: str = field(default="", repr=False)
+    seconds: float = 0.0
 
     @property
     def text(self) -> str:
@@ -75,7 +79,9 @@ class Result:
     @property
     def ok(self) -> bool:
         """Whether it succeeded; with `-detailed-exitcode`, changes in a plan are a success."""
-        return self.exit_code == 0 or (self.exit_code == 2 and "-detailed-exitcode" in self.args)
+        return self.exit_code == 0 or (
+            self.exit_code == _CHANGES and "-detailed-exitcode" in self.args
+        )
 
     @cached_property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -98,12 +104,14 @@ class Result:
 
     def succeeded(self) -> Self:
         """Assert that the run succeeded."""
-        assert self.ok, f"expected success\n{self.report()}"
+        if not self.ok:
+            raise AssertionError(f"expected success\n{self.report()}")
         return self
 
     def failed(self) -> Self:
         """Assert that the run failed, whatever it says."""
-        assert not self.ok, f"expected a failure\n{self.report()}"
+        if self.ok:
+            raise AssertionError(f"expected a failure\n{self.report()}")
         return self
 
     def failed_with(

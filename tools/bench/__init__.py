@@ -1,0 +1,1 @@
+"""What is measured and compared: `make bench`, `make compare`."""
