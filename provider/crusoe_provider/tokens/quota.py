@@ -95,6 +95,7 @@ class Quota:
         stop: Set when nothing new is to be started.
         tallies: What is counted in this process; shared by all who may be the same user.
         origin: The scheme, host and port of the API.
+        party: Who counts; calls of others are not waited for where they are slow.
         monotonic: The clock, in seconds.
     """
 
@@ -110,6 +111,7 @@ class Quota:
         stop: threading.Event,
         tallies: Tallies | None = None,
         origin: str = "",
+        party: object | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._account = account
@@ -121,6 +123,7 @@ class Quota:
         self._stop = stop
         self._monotonic = monotonic
         self._origin = origin
+        self._party = party
         self._tallies = tallies or Tallies()
         self._lock = self._tallies.lock
         self._tally = self._tallies.new(limit)
@@ -263,6 +266,7 @@ class Quota:
                 lambda: self._verdict_is_final(tally),
                 at_most=_LONGEST_DECISION_SECONDS,
                 quiet=lambda: self._patience(tally),
+                party=self._party,
             )
 
     def _verdict_is_final(self, tally: Tally) -> bool:
@@ -277,7 +281,7 @@ class Quota:
             return _QUIET_SECONDS
         if self._may_block_terraform():
             return 0.0
-        others = self._terraform.other_plugins()
+        others = self._terraform.other_plugins() or self._calls.others_are_slow(self._party)
         return _PATIENCE_WITH_OTHERS_SECONDS if others else _PATIENCE_SECONDS
 
     def _may_block_terraform(self) -> bool:
@@ -397,7 +401,7 @@ class Quota:
             return False
         others = self._terraform.other_plugins()
         patience = _PATIENCE_WITH_OTHERS_SECONDS if others else _PATIENCE_SECONDS
-        return self._calls.quiet_seconds() >= patience
+        return self._calls.quiet_seconds(self._party) >= patience
 
     def _nothing_else_can_run(self, waited: float) -> bool:
         """Say whether a deletion of this apply, if there is one to come, could not begin.

@@ -118,6 +118,7 @@ class Session:
                     stop=self.stop,
                     tallies=self.tallies,
                     origin=self.origin,
+                    party=self,
                 )
             return self._quotas[organization_id]
 

@@ -86,6 +86,7 @@ class Sessions:
             whom = self._known.get(profile) or self._open(profile)
             self._known[profile] = whom
         self._here.whom = whom
+        whom.session.calls.belongs_to(whom.session)
         return whom.session
 
     def find(self, profile: str | None = None) -> Session | None:
