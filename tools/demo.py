@@ -27,10 +27,11 @@ from s3_access import refusal, s3_client
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-RESOURCE_TYPE: Final = "crusoe_storage_token"
+RESOURCE_TYPES: Final = frozenset({"crusoe_storage_token", "crusoe_storage_rotating_token"})
 PLAN: Final = "token.tfplan"
 BUCKET: Final = "demo"
 OBJECT: Final = "hello.txt"
+PERIODS: Final = ("2027-q1", "2027-q2")
 INTERRUPTED: Final = 128 + signal.SIGINT
 TERMINATED: Final = 128 + signal.SIGTERM
 
@@ -88,7 +89,7 @@ class Stage:
         """Return the tokens in the state, with their secrets."""
         state = json.loads(self.ask("show", "-json"))
         resources = state.get("values", {}).get("root_module", {}).get("resources", [])
-        return [resource["values"] for resource in resources if resource["type"] == RESOURCE_TYPE]
+        return [r["values"] for r in resources if r["type"] in RESOURCE_TYPES]
 
     def access_key_ids(self) -> set[str]:
         """Return the access key IDs that the API knows, bypassing Terraform."""
@@ -171,6 +172,8 @@ def demonstrate(
             _play(stage, settings)
         else:
             destroy(stage, token, bucket)
+            rotate(stage)
+            remember(root)
     narrator.say(
         f"\nDone. Nothing is left running; the files of this run are in {os.path.relpath(root)}"
     )
@@ -263,6 +266,35 @@ def destroy(stage: Stage, token: dict[str, Any], client: "S3Client") -> None:
     code = refusal(lambda: client.get_object(Bucket=BUCKET, Key=OBJECT))
     expect(code == "InvalidAccessKeyId", f"The bucket answers the revoked token: {code}")
     stage.narrator.say(f"The S3 client that still has it is refused at once: {code}.")
+
+
+def rotate(stage: Stage) -> None:
+    """Rotate a token of two keys, and see that the key before still works."""
+    stage.narrator.step("Rotate: two keys in one resource, and no gap")
+    workspace = stage.workspace
+    for file in workspace.folder.glob("*.tf"):
+        if file.name != "versions.tf":
+            file.unlink()
+    workspace.use_example("rotating-token")
+    stage.narrator.say("Another configuration: examples/terraform/rotating-token.")
+    token: dict[str, Any] = {}
+    clients = []
+    for period in PERIODS:
+        stage.run("apply", "-auto-approve", f"-var=period={period}")
+        (token,) = stage.tokens()
+        stage.narrator.keep_secret(f"The secret of {period}", token["secret_key"])
+        endpoint = str(stage.simulator.s3_endpoint)
+        clients.append(s3_client(endpoint, token["access_key_id"], token["secret_key"]))
+    for client in clients:
+        code = refusal(lambda client=client: client.head_bucket(Bucket=BUCKET))  # type: ignore[misc]
+        expect(code is None, f"The bucket answers one of the two keys: {code}")
+    stage.narrator.say(
+        f"Generation {token['generation']:.0f}: {token['access_key_id']} is the current key.\n"
+        f"{token['previous_access_key_id']} still works, for those who have not heard of it yet;\n"
+        "the next rotation revokes it. The bucket has answered both."
+    )
+    stage.run("destroy", "-auto-approve", f"-var=period={PERIODS[-1]}")
+    expect(not stage.access_key_ids(), "The API still knows a key of the rotating token.")
 
 
 def _play(stage: Stage, settings: dict[str, str]) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from schema import elements
+
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 DOCS: Final = REPOSITORY / "docs"
 EXAMPLES: Final = REPOSITORY / "examples" / "terraform" / "reference"
@@ -22,6 +24,8 @@ _ELEMENTS: Final = (
     ("resources", "resource_schemas", "Resource"),
     ("data-sources", "data_source_schemas", "Data Source"),
     ("ephemeral-resources", "ephemeral_resource_schemas", "Ephemeral Resource"),
+    ("list-resources", "list_resource_schemas", "List Resource"),
+    ("actions", "action_schemas", "Action"),
 )
 _GUIDES: Final = """\
 ## Guides
@@ -31,6 +35,7 @@ _GUIDES: Final = """\
 - [Rotation without downtime](guides/rotation.md)
 - [The two-key limit](guides/key-limit.md)
 - [Moving from the CLI, or from Crusoe's own provider](guides/migration.md)
+- [Bring existing keys under Terraform](guides/adopting-tokens.md)
 - [Pipelines](guides/pipelines.md)
 - [Beside Crusoe's own provider](guides/vendor-provider.md)
 - [Troubleshooting](guides/troubleshooting.md)
@@ -40,7 +45,7 @@ _GUIDES: Final = """\
 
 def pages() -> dict[Path, str]:
     """Return every generated page, by its path below `docs/`."""
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    schema = elements(json.loads(SCHEMA.read_text(encoding="utf-8")))
     found = {Path("index.md"): _index(schema["provider"]["block"])}
     for folder, key, kind in _ELEMENTS:
         for name, element in schema.get(key, {}).items():
@@ -61,6 +66,7 @@ def _index(block: Mapping[str, Any]) -> str:
         _example(Path("provider")),
         _schema(block),
         _GUIDES,
+        subcategory=False,
     )
 
 
@@ -94,16 +100,20 @@ def _function(path: Path, name: str, function: Mapping[str, Any]) -> str:
     )
 
 
-def _page(title: str, summary: str, *parts: str) -> str:
+def _page(title: str, summary: str, *parts: str, subcategory: bool = True) -> str:
+    # The registry's tools refuse a subcategory on the index page.
+    category = 'subcategory: ""\n' if subcategory else ""
     head = (
         "---\n# Written by `make docs`; change the schema or the examples instead.\n"
-        f'page_title: "{title}"\nsubcategory: ""\ndescription: |-\n  {summary}\n---\n'
+        f'page_title: "{title}"\n{category}description: |-\n  {summary}\n---\n'
     )
     return "\n".join([head, *(f"{part.rstrip()}\n" for part in parts if part)])
 
 
 def _example(folder: Path) -> str:
-    (file,) = [file for file in (EXAMPLES / folder).glob("*.tf") if file.name != "import.tf"]
+    names = ("import.tf", "import-by-identity.tf")
+    files = sorted((EXAMPLES / folder).glob("*.tf*"))
+    (file,) = [file for file in files if file.name not in names]
     return f"## Example Usage\n\n```terraform\n{file.read_text(encoding='utf-8')}```"
 
 
@@ -116,9 +126,18 @@ def _import(folder: Path) -> str:
         "With an [`import` block](https://developer.hashicorp.com/terraform/language/import), in "
         "Terraform 1.5 and later:\n\n"
         f"```terraform\n{block.read_text(encoding='utf-8')}```\n\n"
+        f"{_import_by_identity(folder)}"
         "With the command:\n\n"
         f"```shell\n{command.read_text(encoding='utf-8')}```"
     )
+
+
+def _import_by_identity(folder: Path) -> str:
+    file = EXAMPLES / folder / "import-by-identity.tf"
+    if not file.exists():
+        return ""
+    text = file.read_text(encoding="utf-8")
+    return f"By its identity, in Terraform 1.12 and later:\n\n```terraform\n{text}```\n\n"
 
 
 def _schema(block: Mapping[str, Any]) -> str:

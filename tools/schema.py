@@ -1,6 +1,7 @@
 """Print the provider's schema as `terraform providers schema -json` gives it.
 
-`make schema` keeps it in `schemas/provider-schema.json`, and a test compares the two.
+`make schema` keeps it in `schemas/provider-schema.json`, and a test compares the two. The newest
+Terraform is asked: older ones do not know of identities, list resources and actions.
 """
 
 import json
@@ -9,12 +10,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from harness import terraforms
 from harness.sandbox import PLUGIN, SOURCE_WITH_HOST
 from harness.workspace import Workspace
 
 
 def provider_schema(plugin: Path) -> dict[str, Any]:
-    """Return the schema of a plugin.
+    """Return the schema of a plugin, in the form that Terraform prints.
 
     Args:
         plugin: Its executable.
@@ -22,9 +24,18 @@ def provider_schema(plugin: Path) -> dict[str, Any]:
     Raises:
         AssertionError: Terraform could not get it.
     """
-    with tempfile.TemporaryDirectory() as name, Workspace(Path(name), plugin=plugin) as workspace:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Workspace(Path(name), plugin=plugin, terraform=terraforms.newest()) as workspace,
+    ):
         done = workspace.run("providers", "schema", "-json").succeeded()
-    schema: dict[str, Any] = json.loads(done.stdout)["provider_schemas"][SOURCE_WITH_HOST]
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def elements(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what the document says of this provider."""
+    schema: dict[str, Any] = document["provider_schemas"][SOURCE_WITH_HOST]
     return schema
 
 

@@ -4,6 +4,8 @@ A few short sequences run with all tests. `make soak` runs many, and prints the 
 fails: CHAOS_SEED=… with the same target repeats it.
 """
 
+import base64
+import json
 import os
 import random
 import re
@@ -53,9 +55,13 @@ class Chaos:
         workspace: Terraform.
         crusoe: Crusoe.
         seed: Decides everything.
+        rotating: Whether with one rotating token, which needs both slots, in place of plain ones.
     """
 
-    def __init__(self, workspace: Workspace, crusoe: Crusoe, seed: int) -> None:
+    def __init__(
+        self, workspace: Workspace, crusoe: Crusoe, seed: int, *, rotating: bool = False
+    ) -> None:
+        self.rotating = rotating
         self.workspace = workspace
         self.cloud = crusoe.simulator.cloud
         self.faults = crusoe.simulator.faults
@@ -67,6 +73,8 @@ class Chaos:
 
     def configuration(self) -> str:
         """Return up to two tokens, at most one of them replaced before it is destroyed."""
+        if self.rotating:
+            return self.rotating_configuration()
         blocks = []
         for name in self.random.sample("abc", self.random.randint(0, 2)):
             lines = [f'alias = "{name}{self.random.randint(1, 2)}"']
@@ -79,6 +87,19 @@ class Chaos:
             body = "".join(f"  {line}\n" for line in lines)
             blocks.append(f'resource "crusoe_storage_token" "{name}" {{\n{body}}}\n')
         return 'provider "crusoe" {\n  max_retries = 1\n}\n' + "".join(blocks)
+
+    def rotating_configuration(self) -> str:
+        """Return a rotating token, in one of the ways to write it; rarely none."""
+        lines = [f'alias = "r{self.random.randint(1, 2)}"']
+        lines.append(f'rotate_when_changed = {{ n = "{self.random.randint(1, 3)}" }}')
+        if self.random.random() < 0.3:
+            lines.append('expires_after = "90d"')
+        lines += ["timeouts {", '  create = "2s"', '  update = "2s"', "}"]
+        body = "".join(f"  {line}\n" for line in lines)
+        block = f'resource "crusoe_storage_rotating_token" "r" {{\n{body}}}\n'
+        if self.random.random() < 0.1:
+            block = ""
+        return f'provider "crusoe" {{\n  max_retries = 1\n}}\n{block}'
 
     # -- What can happen -----------------------------------------------------------------------
 
@@ -141,6 +162,8 @@ class Chaos:
             address, self.random.choice([key.key_uuid, key.access_key_id])
         )
         del self.workspace.variables[SECRET_VARIABLE]
+        if previous := instances[address].attributes.get("previous_access_key_id"):
+            self.not_ours.add(previous)
         self.note(imported)
         if not imported.ok:  # for want of a block, or of an answer; now it is nobody's
             self.not_ours.add(key.access_key_id)
@@ -186,16 +209,19 @@ class Chaos:
             instance
             for resource in state["resources"]
             for instance in resource["instances"]
-            if resource["type"] == "crusoe_storage_token"
+            if resource["mode"] == "managed"
         ]
-        known = {instance["attributes"]["access_key_id"] for instance in stored}
+        known = {key for instance in stored for key in keys_of(instance)}
         assert len(keys) <= 2
         assert set(keys) <= known | self.not_ours | self.named
         for instance in stored:
             attributes = instance["attributes"]
-            key = keys.get(attributes["access_key_id"])
-            if key and instance.get("status") != "tainted" and "deposed" not in instance:
-                assert attributes["secret_key"] == key.secret_key
+            if instance.get("status") == "tainted" or "deposed" in instance:
+                continue
+            for prefix in ("", "previous_"):
+                key = keys.get(attributes.get(f"{prefix}access_key_id"))
+                if key:
+                    assert attributes[f"{prefix}secret_key"] == key.secret_key
 
     def settle(self) -> None:
         """Check that a quiet apply sets everything right, and the plan after it is empty."""
@@ -227,10 +253,21 @@ class Chaos:
         self.settle()
 
 
+def keys_of(instance: dict[str, Any]) -> set[str]:
+    """Return the keys that a stored instance knows of, those that it still has to revoke too."""
+    attributes = instance["attributes"]
+    private = json.loads(base64.b64decode(instance.get("private", "")) or "{}")
+    known = {attributes["access_key_id"], attributes.get("previous_access_key_id")}
+    return {*known, *private.get("leaving", [])} - {None}
+
+
+@pytest.mark.parametrize("rotating", [False, True], ids=["plain", "rotating"])
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEQUENCES))
-def test_whatever_happens_no_key_is_lost(workspace: Workspace, crusoe: Crusoe, seed: int) -> None:
+def test_whatever_happens_no_key_is_lost(
+    workspace: Workspace, crusoe: Crusoe, seed: int, rotating: bool
+) -> None:
     """Applies, faults, interruptions, taints, and keys that come and go behind our back."""
-    chaos = Chaos(workspace, crusoe, seed)
+    chaos = Chaos(workspace, crusoe, seed, rotating=rotating)
 
     try:
         chaos.run(STEPS)

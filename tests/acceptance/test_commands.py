@@ -49,6 +49,7 @@ def test_an_ephemeral_token_uploads_a_file(workspace: Workspace, crusoe: Crusoe)
     assert crusoe.simulator.cloud.keys() == []
 
 
+@pytest.mark.needs_terraform("1.11", opentofu="1.8")  # older ones show less
 def test_commands_that_look_at_things_work(workspace: Workspace, crusoe: Crusoe) -> None:
     """`graph`, `show -json`, `console`, `state show`, `providers`."""
     workspace.write('resource "crusoe_storage_token" "t" { alias = "t" }\n')

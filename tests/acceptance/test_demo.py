@@ -37,6 +37,9 @@ def test_the_demonstration_shows_a_whole_life(tmp_path: Path) -> None:
         "got it back: Hello, Crusoe",
         "is gone",
         "is refused at once: InvalidAccessKeyId",
+        "Apply complete! Resources: 0 added, 1 changed, 0 destroyed.",
+        "Generation 2: CKIA",
+        "The bucket has answered both.",
     ):
         assert told in done.stdout
     assert "\x1b[" not in done.stdout

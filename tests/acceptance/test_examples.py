@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from harness import terraforms
 from harness.sandbox import PLUGIN
@@ -21,6 +22,9 @@ FOLDERS = sorted({file.parent for file in EXAMPLES.rglob("*.tf")})
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 # For others than Terraform, or for more than can stand in a page: the form is checked, not more.
 FENCE = re.compile(r"^```(terraform|hcl)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# What Terraform knows from 1.14 on, and identities, which it knows from 1.12 on.
+NEW = re.compile(r'^(action|list) "|^ *(action_trigger|identity =) \{', re.MULTILINE)
+BY_IDENTITY = "import-by-identity.tf"
 REQUIRED = """\
 terraform {
   required_providers {
@@ -40,6 +44,12 @@ def snippets(*languages: str) -> Iterator[tuple[Path, int, str]]:
                 yield page, n, code
 
 
+def example(value: object, code: str, name: str) -> ParameterSet:
+    """Return a parameter that runs with a Terraform that knows what the code uses."""
+    marks = [pytest.mark.needs_terraform("1.14")] if NEW.search(code) else []
+    return pytest.param(value, marks=marks, id=name)
+
+
 @pytest.fixture(scope="module")
 def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Stand-ins for the other providers that examples use."""
@@ -57,10 +67,21 @@ def empty(tmp_path: Path, others: dict[str, Path]) -> Iterator[Workspace]:
         yield workspace
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(EXAMPLES)))
+@pytest.mark.parametrize(
+    "folder",
+    [
+        example(
+            folder,
+            "".join(f.read_text() for f in folder.glob("*.tf") if f.name != BY_IDENTITY),
+            str(folder.relative_to(EXAMPLES)),
+        )
+        for folder in FOLDERS
+    ],
+)
 def test_an_example_is_valid(folder: Path, empty: Workspace) -> None:
     """As it stands; those of the reference are parts, for which the provider is required here."""
-    shutil.copytree(folder, empty.folder, dirs_exist_ok=True)
+    others = shutil.ignore_patterns(BY_IDENTITY)
+    shutil.copytree(folder, empty.folder, ignore=others, dirs_exist_ok=True)
     if not any("required_providers" in file.read_text() for file in folder.glob("*.tf")):
         empty.write(REQUIRED, name="required.tf")
 
@@ -69,17 +90,31 @@ def test_an_example_is_valid(folder: Path, empty: Workspace) -> None:
     assert validated.diagnostics == ()
 
 
+@pytest.mark.needs_terraform("1.12")
 @pytest.mark.parametrize(
-    ("page", "code"),
+    "file", sorted(EXAMPLES.rglob(BY_IDENTITY)), ids=lambda file: file.parent.name
+)
+def test_an_import_by_identity_is_valid(file: Path, empty: Workspace) -> None:
+    """Beside the resource that it is for."""
+    empty.write(REQUIRED, name="required.tf")
+    shutil.copy(file, empty.folder)
+    shutil.copy(file.with_name("resource.tf"), empty.folder)
+
+    assert empty.validate().succeeded().diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    "code",
     [
-        pytest.param(page, code, id=f"{page.stem}-{n}")
+        example(code, code, f"{page.stem}-{n}")
         for page, n, code in snippets("terraform")
         if "Written by `make docs`" not in page.read_text(encoding="utf-8")
+        # A query file, which validate does not read.
+        and not code.startswith("list ")
     ],
 )
-def test_code_in_the_pages_is_valid(page: Path, code: str, empty: Workspace) -> None:
+def test_code_in_the_pages_is_valid(code: str, empty: Workspace) -> None:
     """On its own, or with the import's target and the provider that the page takes for granted."""
-    del page
     if "required_providers" not in code:
         empty.write(REQUIRED, name="required.tf")
     empty.write(code)
@@ -89,6 +124,7 @@ def test_code_in_the_pages_is_valid(page: Path, code: str, empty: Workspace) -> 
     assert validated.diagnostics == ()
 
 
+@pytest.mark.needs_terraform("1.8", opentofu="1.8")
 def test_code_in_the_pages_is_formatted() -> None:
     """As `terraform fmt` writes it, the parts included that cannot be validated."""
     found = list(snippets("terraform", "hcl"))

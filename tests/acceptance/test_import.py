@@ -131,3 +131,49 @@ def test_a_token_of_another_user_cannot_be_imported(workspace: Workspace, crusoe
     error = workspace.import_(ADDRESS, key.key_uuid).failed_with(NOT_FOUND)
 
     assert other.id in error.detail
+
+
+# -- A rotating token ------------------------------------------------------------------------------
+
+ROTATING = "crusoe_storage_rotating_token.t"
+
+
+@pytest.mark.parametrize("form", ["{a}", "{a_id}", "{a},{b}", "{a_id},{b_id}", "{org}/{a}, {b_id}"])
+def test_a_rotating_token_is_imported_by_one_key_or_two(
+    workspace: Workspace, crusoe: Crusoe, form: str
+) -> None:
+    """The current one first; the secret that is given is its own."""
+    a, b = (crusoe.simulator.cloud.add_key(crusoe.user, alias="t") for _ in range(2))
+    workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"] = a.secret_key
+    workspace.write(TOKEN.replace("storage_token", "storage_rotating_token"))
+    identifier = form.format(
+        a=a.access_key_id,
+        a_id=a.key_uuid,
+        b=b.access_key_id,
+        b_id=b.key_uuid,
+        org=crusoe.organization.id,
+    )
+
+    workspace.import_(ROTATING, identifier).succeeded()
+
+    state = workspace.instances()[ROTATING].attributes
+    assert (state["id"], state["access_key_id"]) == (a.key_uuid, a.access_key_id)
+    assert (state["secret_key"], state["generation"]) == (a.secret_key, 1)
+    two = "," in form
+    assert state["previous_access_key_id"] == (b.access_key_id if two else None)
+    assert state["previous_secret_key"] is None
+    del workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"]
+    assert workspace.plan().actions == {}
+
+
+@pytest.mark.parametrize("identifier", ["{a},nothing", "nothing,{a}", "{a},{a}", "{a},", ","])
+def test_an_unknown_key_imports_no_rotating_token(
+    workspace: Workspace, key: Key, identifier: str
+) -> None:
+    """Nor does one key that is to be both."""
+    workspace.write(TOKEN.replace("storage_token", "storage_rotating_token"))
+
+    result = workspace.import_(ROTATING, identifier.format(a=key.access_key_id))
+
+    result.failed_with(NOT_FOUND)
+    assert workspace.instances() == {}

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from crusoe_provider.tokens.encryption import decrypt
 from crusoe_simulator.state import Key
 from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
 from support import stand_in_plugin
+from support.keys import AGE, AGE_IDENTITY
 from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
@@ -97,6 +99,104 @@ def test_a_key_of_the_vendors_provider_moves_with_its_secret(
     assert state["organization_id"] == crusoe.organization.id
     assert crusoe.simulator.cloud.keys() == [key]
     assert both.plan("-detailed-exitcode").exit_code == 0
+
+
+def test_a_key_that_moves_takes_up_recipients_in_place(both: Workspace, crusoe: Crusoe) -> None:
+    """In the same apply. The state of the vendor's provider had the secret; the new one has not."""
+    key = crusoe.simulator.cloud.add_key(crusoe.user, alias="ci-uploads")
+    write_state(both, "crusoe_storage_s3_key", vendor_attributes(key))
+    both.write(
+        f'resource "crusoe_storage_token" "ci" {{\n  encrypt_to = ["{AGE}"]\n}}\n',
+        name="override.tf",
+    )
+
+    plan = both.plan(out="p").succeeded()
+
+    plan.warned_of("Earlier states still hold the secret", address=ADDRESS)
+    assert plan.actions == {ADDRESS: "update"}
+    both.apply("p").succeeded()
+    assert key.secret_key not in json.dumps(both.state())
+    encrypted = both.instances()[ADDRESS].attributes["encrypted_secret_key"]
+    assert decrypt(encrypted, AGE_IDENTITY) == key.secret_key
+    assert crusoe.simulator.cloud.keys() == [key]
+    assert both.plan("-detailed-exitcode").exit_code == 0
+
+
+ROTATING = "crusoe_storage_rotating_token.ci"
+
+
+def moved(kind: str, body: str, source: str) -> str:
+    """Return a block of a type with the move to it."""
+    target = f"crusoe_storage_{kind}.ci"
+    return (
+        f'resource "crusoe_storage_{kind}" "ci" {{\n  alias = "ci-uploads"\n  {body}\n}}\n'
+        f"moved {{\n  from = {source}\n  to   = {target}\n}}\n"
+    )
+
+
+@pytest.mark.parametrize("change", [as_it_is, without_organization])
+def test_a_key_of_the_vendors_provider_becomes_a_rotating_token(
+    both: Workspace, crusoe: Crusoe, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    """With its secret, as the current key of the first generation; its age counts."""
+    key = crusoe.simulator.cloud.add_key(
+        crusoe.user, alias="ci-uploads", created_at="2026-11-01T00:00:00Z"
+    )
+    write_state(both, "crusoe_storage_s3_key", change(vendor_attributes(key)))
+    body = 'provider = crusoe-tokens\n  rotate_after = "3000d"'
+    both.write(moved("rotating_token", body, "crusoe_storage_s3_key.ci"))
+
+    plan = both.plan(out="p").succeeded()
+
+    assert plan.actions == {ROTATING: "update"}
+    assert plan.changes[ROTATING].unknown == frozenset()
+    both.apply("p").succeeded()
+    state = both.instances()[ROTATING].attributes
+    assert state["secret_key"] == key.secret_key
+    assert (state["id"], state["generation"]) == (key.key_uuid, 1)
+    assert crusoe.simulator.cloud.keys() == [key]
+    assert both.plan("-detailed-exitcode").exit_code == 0
+
+
+def test_a_storage_token_becomes_a_rotating_one_and_back(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """There and back without a change at Crusoe, as long as there is one key."""
+    body = 'expires_after = "90d"\n  rotate_when_changed = { n = "1" }'
+    workspace.write(moved("token", body, "crusoe_storage_token.before"))
+    workspace.apply().succeeded()
+    (key,) = crusoe.simulator.cloud.keys()
+    secret = workspace.instances()[ADDRESS].attributes["secret_key"]
+    for kind, address, source in (
+        ("rotating_token", ROTATING, ADDRESS),
+        ("token", ADDRESS, ROTATING),
+    ):
+        workspace.write(moved(kind, body, source))
+
+        plan = workspace.plan(out="p").succeeded()
+
+        assert plan.actions == {}
+        assert plan.changes[address].previous_address == source
+        workspace.apply("p").succeeded()
+        assert workspace.instances()[address].attributes["secret_key"] == secret
+        assert workspace.plan("-detailed-exitcode").exit_code == 0
+    assert crusoe.simulator.cloud.keys() == [key]
+
+
+def test_two_keys_do_not_become_one(workspace: Workspace, crusoe: Crusoe) -> None:
+    """Nothing changes; the message says how to get there."""
+    for n in (1, 2):
+        workspace.write(
+            f'resource "crusoe_storage_rotating_token" "ci" {{\n  alias = "ci-uploads"\n'
+            f'  rotate_when_changed = {{ n = "{n}" }}\n}}\n'
+        )
+        workspace.apply().succeeded()
+    workspace.write(moved("token", "", ROTATING))
+
+    error = workspace.plan().failed_with("Two keys do not fit one storage token")
+
+    assert "revoke_previous_after" in error.detail
+    assert len(crusoe.simulator.cloud.keys()) == 2
 
 
 def test_anything_else_cannot_be_moved(both: Workspace, crusoe: Crusoe) -> None:

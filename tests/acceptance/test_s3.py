@@ -54,6 +54,19 @@ ROLLOUT = """
 """
 
 
+ROTATING_TYPE = "storage_rotating_token"
+ROTATING = (TOKEN % 'rotate_after = "30d"').replace("storage_token", ROTATING_TYPE)
+
+
+def hand_over(workspace: Workspace, folder: Path) -> str:
+    """Give a workload the credentials of the outputs, as somebody does some time after an apply."""
+    outputs = workspace.output_json()
+    names = ("access_key_id", "secret_key")
+    (folder / "new").write_text(json.dumps({name: outputs[name] for name in names}))
+    (folder / "new").replace(folder / "credentials.json")
+    return str(outputs["access_key_id"])
+
+
 @pytest.fixture
 def admin(crusoe: Crusoe) -> Key:
     """Somebody else's key, with which the bucket was made."""
@@ -134,27 +147,51 @@ def test_a_client_writes_through_rotations_of_two_tokens_in_turn(
     folder = tmp_path / "workload"
     folder.mkdir()
     workspace.use_example("rotation-two-tokens")
-
-    def hand_over() -> str:
-        outputs = workspace.output_json()
-        names = ("access_key_id", "secret_key")
-        (folder / "new").write_text(json.dumps({name: outputs[name] for name in names}))
-        (folder / "new").replace(folder / "credentials.json")
-        return str(outputs["access_key_id"])
-
     workspace.apply("-var=now=2026-11-05T00:00:00Z").succeeded()
-    keys = [hand_over()]
+    keys = [hand_over(workspace, folder)]
     with Writer(crusoe.simulator, folder) as writer:
         writer.wait_for_more()
         for month in ("2026-12-05", "2027-01-05", "2027-02-05"):
             workspace.apply(f"-var=now={month}T00:00:00Z").succeeded()
             writer.wait_for_more()
-            keys.append(hand_over())
+            keys.append(hand_over(workspace, folder))
             writer.wait_for_more()
 
     assert writer.failures == []
     assert list(dict.fromkeys(writer.used)) == keys
     assert len(set(keys)) == 4
+
+
+@pytest.mark.usefixtures("admin")
+def test_clients_write_through_five_rotations_of_a_rotating_token(
+    timed: Workspace, movable_time: MovableTime, crusoe: Crusoe, tmp_path: Path
+) -> None:
+    """One is updated by the apply that rotates, another lags by a whole period; neither fails."""
+    prompt, slow = tmp_path / "prompt", tmp_path / "slow"
+    prompt.mkdir()
+    slow.mkdir()
+    timed.write(ROTATING + ROLLOUT.format(folder=prompt).replace("storage_token", ROTATING_TYPE))
+    timed.apply().succeeded()
+    hand_over(timed, slow)
+    keys = [timed.output_json()["access_key_id"]]
+    with Writer(crusoe.simulator, prompt) as updated, Writer(crusoe.simulator, slow) as lagging:
+        for _ in range(5):
+            updated.wait_for_more()
+            lagging.wait_for_more()
+            movable_time.advance(days=30)
+            timed.apply().succeeded()
+            keys.append(timed.output_json()["access_key_id"])
+            updated.wait_for_more()
+            lagging.wait_for_more()
+            assert lagging.used[-1] == keys[-2]
+            # On the last day before the next rotation.
+            movable_time.advance(days=29)
+            hand_over(timed, slow)
+            lagging.wait_for_more()
+
+    assert updated.failures == lagging.failures == []
+    assert list(dict.fromkeys(updated.used)) == list(dict.fromkeys(lagging.used)) == keys
+    assert len(set(keys)) == 6
 
 
 def test_an_ephemeral_token_uploads_and_is_gone(

@@ -189,6 +189,27 @@ def test_an_answer_to_a_terraform_that_dies_is_undone(start_toy: StartToy, tmp_p
     assert code == 0
 
 
+@pytest.mark.parametrize("does", ["nothing special", "fail between two steps"])
+def test_an_update_of_a_terraform_that_dies_is_undone(
+    start_toy: StartToy, tmp_path: Path, does: str
+) -> None:
+    """As far as it came; the resource is told what there was before."""
+    plugin = start_toy()
+    plugin.provider.ApplyResourceChange(
+        pb.ApplyResourceChange.Request(
+            type_name="toy_thing",
+            prior_state=dynamic(thing(id="1", size=1)),
+            planned_state=dynamic(thing(id="1", size=2, does=does)),
+        )
+    )
+
+    plugin.disconnect()
+    code = plugin.process.wait(EXIT_SECONDS)
+
+    assert (tmp_path / "events").read_text() == "undo update from 1 to 2\n"
+    assert code == 0
+
+
 def test_an_answer_to_a_terraform_that_says_goodbye_is_not(
     start_toy: StartToy, tmp_path: Path
 ) -> None:

@@ -234,6 +234,17 @@ def test_failed_deletes_and_updates_keep_the_prior_state(
     assert value_of(response.new_state) == prior
 
 
+def test_an_update_that_fails_half_way_returns_what_it_had_done(plugin: Plugin) -> None:
+    """The state after its last step, with its private data, beside the error."""
+    prior = thing(id="1", name="a", size=1)
+
+    response = apply(plugin, prior, thing(id="1", name="b", size=2, does="fail between two steps"))
+
+    assert len(errors(response)) == 1
+    assert value_of(response.new_state) == prior | {"size": 2}
+    assert response.private == b'{"step": 1}'
+
+
 def test_states_are_upgraded_completed_and_observed(plugin: Plugin, tmp_path: Path) -> None:
     """An old state passes the resource's upgrade; unknown attributes are dropped."""
     raw = pb.RawState(json=b'{"id": "1", "size": 3, "gone": "since version 0"}')

@@ -19,13 +19,16 @@ from crusoe_provider.providerserver.blocks import SingleNestedBlock
 from crusoe_provider.providerserver.provider import Provider
 from crusoe_provider.providerserver.resource import (
     CreateContext,
+    DeleteContext,
     PlanContext,
     ReadContext,
     Resource,
     State,
+    UpdateContext,
 )
 from crusoe_provider.providerserver.serve import serve
 from crusoe_provider.providerserver.terraform import Terraform
+from support.write_only import WriteOnly
 
 
 def arguments(kind: TfType, *names: str) -> list[Attribute]:
@@ -69,7 +72,7 @@ RESOURCES: Mapping[str, Mapping[str, Schema]] = {
     "hashicorp/kubernetes": {
         "kubernetes_secret_v1": Schema(
             attributes=[
-                *arguments(Map(String()), "data_wo"),
+                WriteOnly("data_wo", Map(String()), optional=True),
                 *arguments(Number(), "data_wo_revision"),
             ],
             block_types=[block("metadata", "name", "namespace")],
@@ -83,7 +86,8 @@ RESOURCES: Mapping[str, Mapping[str, Schema]] = {
     "hashicorp/vault": {
         "vault_kv_secret_v2": Schema(
             attributes=[
-                *arguments(String(), "mount", "name", "data_json_wo"),
+                *arguments(String(), "mount", "name"),
+                WriteOnly("data_json_wo", String(), optional=True),
                 *arguments(Number(), "data_json_wo_version"),
             ]
         )
@@ -153,10 +157,14 @@ class StandInResource(Resource):
     ) -> State | None:
         return current
 
-    def update(self, ctx: iface.UpdateContext, current: State, planned: State) -> State | None:
+    def update(  # type: ignore[override]  # see Resource
+        self, ctx: UpdateContext, current: State, planned: State
+    ) -> State | None:
         raise NotImplementedError
 
-    def delete(self, ctx: iface.DeleteContext, current: State) -> None:
+    def delete(  # type: ignore[override]  # see Resource
+        self, ctx: DeleteContext, current: State
+    ) -> None:
         raise NotImplementedError
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
@@ -168,7 +176,8 @@ def executable(folder: Path, source: str) -> Path:
     namespace, name = source.split("/")
     file = folder / namespace / name / f"terraform-provider-{name}"
     file.parent.mkdir(parents=True)
-    file.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" {source}\n')
+    command = f'"{sys.executable}" "{__file__}" {source}'
+    file.write_text(f'#!/bin/sh\nPYTHONPATH="{Path(__file__).parents[1]}" exec {command}\n')
     file.chmod(0o700)
     return file
 

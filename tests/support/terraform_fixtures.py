@@ -8,13 +8,27 @@ It runs with the Terraform on the path if that has it, and otherwise with the ne
 claimed. Where somebody has chosen a Terraform (`make acceptance TERRAFORM=…`) which lacks it, and
 where the newest is not to be had, the test is skipped, and says why. `opentofu` is the first
 OpenTofu that has it; without it, none has.
+
+Most tests need no marker: what `harness.features` finds in their configuration is enough for them
+to be skipped with a version that lacks it.
 """
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from harness import terraforms
+from harness.features import LacksFeatureError
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """Skip a test whose Terraform lacks a feature."""
+    try:
+        return (yield)
+    except LacksFeatureError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(autouse=True)

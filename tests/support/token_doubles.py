@@ -134,6 +134,7 @@ class Terraform:
 
     planning: bool = True
     nothing: bool = False
+    importing: bool = False
     others: int = 0
     operations: int = 10
 
@@ -142,6 +143,9 @@ class Terraform:
 
     def is_applying(self) -> bool:
         return not self.planning
+
+    def imports_only(self) -> bool:
+        return self.importing
 
     def creates_nothing(self) -> bool:
         return self.nothing

@@ -27,6 +27,7 @@ from crusoe_provider.providerserver.list_resource import ListContext, ListResour
 from crusoe_provider.providerserver.provider import Provider
 from crusoe_provider.providerserver.resource import (
     CreateContext,
+    DeleteContext,
     ImportContext,
     MoveSource,
     PlanContext,
@@ -34,6 +35,7 @@ from crusoe_provider.providerserver.resource import (
     ReadContext,
     Resource,
     State,
+    UpdateContext,
 )
 from crusoe_provider.providerserver.serve import serve
 from crusoe_provider.providerserver.terraform import Terraform
@@ -214,12 +216,23 @@ class Thing(Resource):
             return None
         return current
 
-    def update(self, ctx: iface.UpdateContext, current: State, planned: State) -> State | None:
+    def update(  # type: ignore[override]  # see Resource
+        self, ctx: UpdateContext, current: State, planned: State
+    ) -> State | None:
         if planned["does"] == "fail in update":
+            raise ValueError(SECRET)
+        if planned["does"] == "fail between two steps":
+            ctx.private["step"] = 1
+            ctx.save(current | {"size": planned["size"]})
             raise ValueError(SECRET)
         return planned
 
-    def delete(self, ctx: iface.DeleteContext, current: State) -> None:
+    def undo_update(self, state: State, prior: State) -> None:
+        self.tell(f"undo update from {prior['size']} to {state['size']}")
+
+    def delete(  # type: ignore[override]  # see Resource
+        self, ctx: DeleteContext, current: State
+    ) -> None:
         if current["does"] == "fail in delete":
             raise ValueError(SECRET)
 

@@ -10,10 +10,13 @@ import pytest
 
 import docs
 from crusoe_provider import version
+from schema import elements
 
 REPOSITORY = Path(__file__).parents[2]
 PROVIDER = REPOSITORY / "provider" / "crusoe_provider"
-SCHEMA = json.loads((REPOSITORY / "schemas" / "provider-schema.json").read_text(encoding="utf-8"))
+SCHEMA = elements(
+    json.loads((REPOSITORY / "schemas" / "provider-schema.json").read_text(encoding="utf-8"))
+)
 REPORTING = {"Problem", "add_error", "add_warning", "RequestError", "Diagnosis", "failing"}
 # Tables of headlines, by the kind of error.
 HEADLINES = {"_HEADLINES", "_UNKNOWN"}
@@ -24,7 +27,8 @@ IN_FUNCTIONS = {"Unknown function", "Wrong number of arguments", "Refused"}
 def attributes() -> Iterator[tuple[str, dict[str, object]]]:
     """Yield every attribute of the schema, with a name for messages."""
     blocks = [("provider", SCHEMA["provider"]["block"])]
-    for kind in ("resource_schemas", "data_source_schemas", "ephemeral_resource_schemas"):
+    kinds = ("resource", "data_source", "ephemeral_resource", "list_resource", "action")
+    for kind in (f"{name}_schemas" for name in kinds):
         blocks += [(f"{kind}.{name}", s["block"]) for name, s in SCHEMA[kind].items()]
     for name, block in blocks:
         nested = {n: b["block"] for n, b in block.get("block_types", {}).items()}
@@ -82,7 +86,10 @@ def test_the_reference_is_the_one_that_is_generated() -> None:
     for path, text in docs.pages().items():
         assert (docs.DOCS / path).read_text(encoding="utf-8") == text, path
     generated = {docs.DOCS / path for path in docs.pages()}
-    folders = ("resources", "data-sources", "ephemeral-resources", "functions")
+    folders = (
+        *("resources", "data-sources", "ephemeral-resources", "functions"),
+        *("list-resources", "actions"),
+    )
     assert {file for folder in folders for file in (docs.DOCS / folder).rglob("*")} < generated
 
 
@@ -99,10 +106,11 @@ def test_every_attribute_says_what_people_need() -> None:
 
 def test_what_replaces_a_token_says_so() -> None:
     """In the description of each attribute whose change replaces it."""
-    block = SCHEMA["resource_schemas"]["crusoe_storage_token"]["block"]
-    for name, attribute in block["attributes"].items():
-        if attribute.get("optional"):
-            assert "replace" in attribute["description"], name
+    for kind in ("crusoe_storage_token", "crusoe_storage_rotating_token"):
+        block = SCHEMA["resource_schemas"][kind]["block"]
+        for name, attribute in block["attributes"].items():
+            if attribute.get("optional"):
+                assert re.search("replac", attribute["description"]), name
 
 
 def test_every_message_is_explained() -> None:

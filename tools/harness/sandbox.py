@@ -49,6 +49,8 @@ def environment(home: Path, cli_configuration: Path) -> dict[str, str]:
             "TF_CLI_CONFIG_FILE": str(cli_configuration),
             "TF_INPUT": "0",
             "TF_IN_AUTOMATION": "1",
+            # Versions before 1.2 would put a process in between, which signals do not pass.
+            "TF_FORK": "0",
             "CHECKPOINT_DISABLE": "1",
             "TF_CLI_ARGS": "-no-color",
         }

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Self
 import psutil
 
 from crusoe_provider.version import __version__
-from harness import terraforms
+from harness import features, terraforms
 from harness.process import (
     EXIT_SECONDS,
     RUN_SECONDS,
@@ -202,7 +202,12 @@ class Workspace:
         return self.start(*args, stdin=stdin, log=log).wait(RUN_SECONDS)
 
     def start(self, *args: str, stdin: str = "", log: LogLevel | None = None) -> Running:
-        """Start any command, and return at once."""
+        """Start any command, and return at once.
+
+        Raises:
+            LacksFeatureError: Somebody has chosen a Terraform that cannot do it.
+        """
+        self._require(args)
         log_file = self.logs / f"{next(self._numbers)}-{args[0]}.log" if log else None
         logging = {"TF_LOG": log, "TF_LOG_PATH": str(log_file)} if log else {}
         running = Running(
@@ -217,7 +222,12 @@ class Workspace:
         return running
 
     def run_on_a_terminal(self, *args: str, size: tuple[int, int]) -> str:
-        """Run a command on a terminal of so many rows and columns; return what it prints there."""
+        """Run a command on a terminal of so many rows and columns; return what it prints there.
+
+        Raises:
+            LacksFeatureError: Somebody has chosen a Terraform that cannot do it.
+        """
+        self._require(args)
         colours = {"TF_CLI_ARGS": "", "TERM": "xterm-256color"}
         return run_on_a_terminal(
             self.executable,
@@ -249,6 +259,10 @@ class Workspace:
         psutil.wait_procs(left, timeout=EXIT_SECONDS)
         if left and not error:
             raise AssertionError(f"plugins left running after {EXIT_SECONDS} s: {left}")
+
+    def _require(self, args: tuple[str, ...]) -> None:
+        if terraforms.is_chosen():
+            features.require(terraforms.version(self.executable), self.folder, args)
 
     def _environment(self) -> dict[str, str]:
         return environment(self.home, self.cli_configuration) | self.variables

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tf.schema import Attribute
-from tf.types import Bool, String, TfType
+from tf.types import Bool, List, String, TfType
 
 from crusoe_provider.api.rfc3339 import parse_instant
 from crusoe_provider.providerserver.identity import IdentityAttribute, IdentitySchema
 from crusoe_provider.providerserver.resource import State
 from crusoe_provider.tokens.durations import parse_duration
+from crusoe_provider.tokens.encryption import same_recipients
 
 ORGANIZATION_ID: Final = "organization_id"
 PROFILE: Final = "profile"
@@ -79,6 +80,19 @@ class Duration(String):
         return _equal(parse_duration, a_decoded, b_decoded)
 
 
+class Recipients(List):
+    """A list of public keys, of which every order and spelling of the same keys is equal."""
+
+    def __init__(self) -> None:
+        super().__init__(String())
+
+    def semantically_equal(self, a_decoded: Any, b_decoded: Any) -> bool:
+        """Compare keys."""
+        if not (isinstance(a_decoded, list) and isinstance(b_decoded, list)):
+            return a_decoded is b_decoded
+        return same_recipients(a_decoded, b_decoded)
+
+
 def _equal(parse: Callable[[str], object], a: Any, b: Any) -> bool:
     if not (isinstance(a, str) and isinstance(b, str)):
         return a is b
@@ -127,5 +141,40 @@ def profile_attribute(what: str, *, change: str = "") -> Attribute:
             f"Profile whose credentials {what}: an entry of the provider's `profiles`, or a "
             f"profile of `~/.crusoe/config`.{f' {change}' if change else ''} Default: the "
             "credentials of the provider block. Example: `ci`."
+        ),
+    )
+
+
+def encrypt_to_attribute(change: str) -> Attribute:
+    """Return the attribute `encrypt_to`.
+
+    Args:
+        change: What a change of the recipients does, as a sentence.
+    """
+    return Attribute(
+        "encrypt_to",
+        Recipients(),
+        optional=True,
+        description=(
+            "Public keys to encrypt the secret to: age recipients (`age1…`) and SSH public keys "
+            "(`ssh-ed25519`, `ssh-rsa`). Then `secret_key` is null, and the state holds the secret "
+            "only as `encrypted_secret_key`, which any one of the private keys decrypts. A token "
+            "whose secret is in the state takes it up in place: the secret is encrypted and "
+            f"removed. {change} Default: the secret is kept in the clear. Example: "
+            '`["age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"]`.'
+        ),
+    )
+
+
+def encrypted_secret_key_attribute() -> Attribute:
+    """Return the attribute `encrypted_secret_key`."""
+    return Attribute(
+        "encrypted_secret_key",
+        String(),
+        computed=True,
+        description=(
+            "The secret, encrypted to `encrypt_to`: an age file in its armour, for `age -d`, the "
+            "function `decrypt`, or any other implementation of age. It may be shown and "
+            "committed. Null without `encrypt_to`. Example: `-----BEGIN AGE ENCRYPTED FILE-----…`."
         ),
     )

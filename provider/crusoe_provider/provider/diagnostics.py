@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from crusoe_provider.api import errors
 from crusoe_provider.api.text import printable
-from crusoe_provider.provider import lost_answer_texts, quota_texts
+from crusoe_provider.provider import encryption_texts, lost_answer_texts, quota_texts
 from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.tokens.errors import (
     AnswerLost,
@@ -21,6 +21,7 @@ from crusoe_provider.tokens.errors import (
     QuotaExceeded,
     SecretClaimed,
     TokenError,
+    WrongRecipient,
 )
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ def _token_diagnosis(error: TokenError, credentials: str) -> Diagnosis | None:
             )
         case SecretClaimed():
             found = _secret_claimed(error)
+        case WrongRecipient():
+            found = encryption_texts.wrong_recipient(error.index, error.flaw)
         case OwnerUnknown():
             found = Diagnosis(
                 "Owner of the listed tokens unknown",

@@ -8,12 +8,16 @@ from crusoe_provider.tokens.errors import AnswerLost
 
 _NOT_CREATED: Final = "Storage token not created"
 _NOT_OPENED: Final = "Ephemeral storage token not created"
+_NOT_ROTATED: Final = "Storage token not rotated"
 _MAYBE: Final = "Storage token may have been created"
 
 
 def diagnosis(error: AnswerLost) -> Diagnosis:
     """Return what to tell of a lost answer."""
     lost = f"The request was sent once, but its answer was lost: {error.cause}"
+    if error.rotating:
+        found = error.revoked or error.left
+        return Diagnosis(_NOT_ROTATED if found else _MAYBE, _rotation(error, lost))
     if error.revoked is not None:
         return Diagnosis(
             _NOT_OPENED if error.ephemeral else _NOT_CREATED,
@@ -40,6 +44,25 @@ def diagnosis(error: AnswerLost) -> Diagnosis:
             f"{revoke}.",
         )
     return Diagnosis(_NOT_OPENED if error.ephemeral else _MAYBE, f"{lost} {_found(error)}")
+
+
+def _rotation(error: AnswerLost, lost: str) -> str:
+    if error.revoked is not None:
+        return (
+            f"{lost} It had made a token ({describe_token(error.revoked)}). Its secret is shown "
+            "only once and cannot be read again, so the token was revoked at once. The current key "
+            "stays what it was.\n\n"
+            "Run terraform apply again: it goes on with the rotation."
+        )
+    if error.left is not None:
+        return (
+            f"{lost} It has made a token ({describe_token(error.left)}). Its secret is shown only "
+            f"once and cannot be read again, and the token could not be revoked: "
+            f"{error.revoke_error} The current key stays what it was.\n\n"
+            "Run terraform apply again: it revokes that token and goes on with the rotation. "
+            f"Or revoke it with `{deletion_command(error.left)}` {NEWER_CLI}."
+        )
+    return f"{lost} The current key stays what it was. {_found(error)}"
 
 
 def _found(error: AnswerLost) -> str:

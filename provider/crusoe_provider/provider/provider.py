@@ -25,8 +25,10 @@ from crusoe_provider.provider.diagnostics import (
 )
 from crusoe_provider.provider.ephemeral_storage_token import EphemeralStorageToken
 from crusoe_provider.provider.function_credentials_file import CredentialsFileFunction
+from crusoe_provider.provider.function_decrypt import DecryptFunction
 from crusoe_provider.provider.list_resource_storage_token import StorageTokenListResource
 from crusoe_provider.provider.problems import ConfigurationError
+from crusoe_provider.provider.resource_storage_rotating_token import StorageRotatingTokenResource
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
 from crusoe_provider.providerserver.action import Action
 from crusoe_provider.providerserver.ephemeral import EphemeralResource
@@ -83,6 +85,7 @@ class CrusoeProvider(Provider):
         terraform: "Terraform",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.hide: Callable[[str], None] = lambda _secret: None
         self._stop = stop
         self._environ = environ
         self._home = home
@@ -92,9 +95,9 @@ class CrusoeProvider(Provider):
         self._sessions = Sessions()
         self._key_limit = 0
         self._organization_known = True
+        self._import_secret: str | None = None
         self._ownership = Ownership()
         self._importer = Importer()
-        self._hide: Callable[[str], None] = lambda _secret: None
 
     def get_model_prefix(self) -> str:
         """Return what every type name begins with."""
@@ -249,9 +252,12 @@ class CrusoeProvider(Provider):
         except ConfigurationError as error:
             add_problems(diags, error.problems)
             return
+        import_secret = self._environ.get(SECRET_VARIABLE, "").strip() or None
+        if import_secret is not None:
+            self.hide(import_secret)
         add_problems(diags, configuration.warnings, warnings=True)
         for secret in configuration.secrets:
-            self._hide(secret)
+            self.hide(secret)
         profiles = Profiles(
             configuration,
             credentials_known=not unknown & _PAIR,
@@ -259,6 +265,7 @@ class CrusoeProvider(Provider):
         )
         self._key_limit = _key_limit(config.get("key_limit"))
         self._organization_known = "organization_id" not in unknown
+        self._import_secret = import_secret
         self._sessions.begin(profiles.settings_of, self._new_session)
 
     def _new_session(self, settings: "Settings") -> Session:
@@ -271,16 +278,18 @@ class CrusoeProvider(Provider):
             stop=self._stop,
             calls=self._calls,
             terraform=self._terraform,
+            hide=self.hide,
+            told=lambda detail: told(self._sessions, detail),
             organization_known=self._organization_known,
-            import_secret=self._environ.get(SECRET_VARIABLE, "").strip() or None,
+            import_secret=self._import_secret,
             ownership=self._ownership,
             tallies=self._sessions.tallies,
             importer=self._importer,
         )
 
     def hide_with(self, hide: Callable[[str], None]) -> None:
-        """Take what keeps credentials from the environment and from files out of the log."""
-        self._hide = hide
+        """Take what keeps secrets that no attribute carries out of the log."""
+        self.hide = hide
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Return what to tell the user of an error of the elements."""
@@ -318,7 +327,7 @@ class CrusoeProvider(Provider):
 
     def get_resources(self) -> list[type[iface.Resource]]:
         """Return the resource types."""
-        return [StorageTokenResource]
+        return [StorageTokenResource, StorageRotatingTokenResource]
 
     def get_ephemeral_resources(self) -> list[type[EphemeralResource]]:
         """Return the ephemeral resource types."""
@@ -338,7 +347,7 @@ class CrusoeProvider(Provider):
 
     def get_functions(self) -> list[type[Function]]:
         """Return the functions."""
-        return [CredentialsFileFunction]
+        return [CredentialsFileFunction, DecryptFunction]
 
 
 def _provider_block(config: dict[str, Any]) -> "tuple[ProviderBlock, frozenset[str]]":

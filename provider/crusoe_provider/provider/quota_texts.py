@@ -81,6 +81,23 @@ def diagnosis(error: QuotaExceeded) -> Diagnosis:
     raise TypeError(type(error).__name__)
 
 
+def rotation_warning(shortage: Shortage) -> Diagnosis:
+    """Return the warning for a rotating token that could not rotate beside what there will be."""
+    return Diagnosis(
+        "No free slot for a later rotation",
+        "A rotation creates the new key while the old one still works, so it needs a slot of its "
+        f"own. A user may have {shortage.limit} storage tokens in an organization, and after this "
+        f"plan there will be {shortage.verdict.needed}. The token is created now, and a plan that "
+        "has to rotate it will be refused until a slot is free.\n\n"
+        "Free a slot before that, or let one of the tokens belong to another user."
+        f"{_others(shortage)}",
+    )
+
+
+def _others(shortage: Shortage) -> str:
+    return f" {_keys(shortage)}" if shortage.keys else ""
+
+
 def _plan(shortage: Shortage) -> Diagnosis:
     verdict = shortage.verdict
     return Diagnosis(

@@ -3,42 +3,49 @@
 What a plan decides is in `resource_storage_token_plan.py`.
 """
 
-import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from tf import iface
 from tf.schema import Attribute, Block, Schema
 from tf.types import Bool, Map, String
 from tf.utils import Diagnostics
 
-from crusoe_provider.api.errors import CrusoeError
-from crusoe_provider.provider import token_moves
+from crusoe_provider.provider import token_creation, token_moves
 from crusoe_provider.provider.attributes import (
     ORGANIZATION_ID,
     PROFILE,
     TOKEN_IDENTITY,
     Duration,
     Timestamp,
+    encrypt_to_attribute,
+    encrypted_secret_key_attribute,
     organization_attribute,
     profile_attribute,
     token_identity,
 )
-from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, Refusal, failing, told
-from crusoe_provider.provider.key_texts import describe_token
+from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.provider.reading import (
+    NOT_REFRESHED,
+    warn_if_disabled,
+    warn_of_lag,
+    warn_of_loss,
+    warn_of_no_proof,
+)
 from crusoe_provider.provider.resource_storage_token_plan import TokenPlan
+from crusoe_provider.provider.token_creation import waiting_time
+from crusoe_provider.provider.token_import import claim_secret, find_keys, split_id
 from crusoe_provider.provider.validators import (
     check_alias,
     check_lifetime,
     check_organization_id,
+    check_recipients,
     check_timeouts,
     given,
 )
 from crusoe_provider.providerserver.blocks import SingleNestedBlock
-from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.identity import IdentitySchema
 from crusoe_provider.providerserver.resource import (
     CreateContext,
+    DeleteContext,
     ImportContext,
     MoveSource,
     PlanContext,
@@ -46,42 +53,19 @@ from crusoe_provider.providerserver.resource import (
     ReadContext,
     Resource,
     State,
+    UpdateContext,
 )
-from crusoe_provider.tokens.durations import parse_duration
+from crusoe_provider.tokens.encryption import Recipients, is_encrypted
 from crusoe_provider.tokens.errors import AnswerLost
-from crusoe_provider.tokens.lifetime import expiry_after
 from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, NotProved, Present
-from crusoe_provider.tokens.token import Token, in_order, is_unknown
+from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from crusoe_provider.api.models import Identity, StorageKey
-    from crusoe_provider.tokens.creation import Creation
     from crusoe_provider.tokens.session import Session
     from crusoe_provider.tokens.sessions import Sessions
 
-logger = logging.getLogger(__name__)
-
-# How long a creation waits for a slot unless its timeouts block says otherwise.
-_DEFAULT_CREATE_TIMEOUT: Final = timedelta(minutes=2)
-_DISABLED: Final = "disabled"
 _NOT_CREATED: Final = "Storage token not created"
-_NOT_REFRESHED: Final = (
-    "Storage tokens not refreshed",
-    (
-        "The provider block takes its settings from a resource that does not exist yet, so this "
-        "plan works with the last known state."
-    ),
-)
-_SECRET_UNKNOWN: Final = (
-    "Secret of the imported storage token is unknown",
-    (
-        "Crusoe shows a secret only once, when the token is created, so secret_key is null. "
-        "Nothing is replaced because of it; where you have the secret, remove the token from the "
-        f"state and import it again with {SECRET_VARIABLE} set to it."
-    ),
-)
+_GONE: Final = "As long as it is in the configuration, a plan creates a new one with a new secret."
 
 
 class StorageTokenResource(Resource):
@@ -104,8 +88,8 @@ class StorageTokenResource(Resource):
                 "A storage token (API key) of Crusoe Cloud Object Storage: an access key ID and a "
                 "secret key for S3 clients. It belongs to the user whose credentials the provider "
                 "uses; a user has at most two. Crusoe shows the secret once, at creation: from "
-                "then on it exists in the Terraform state only, so protect the state. Destroying "
-                "the token revokes access at once."
+                "then on it exists in the Terraform state only, so protect the state, or have it "
+                "encrypted with `encrypt_to`. Destroying the token revokes access at once."
             ),
             attributes=[
                 Attribute(
@@ -161,6 +145,10 @@ class StorageTokenResource(Resource):
                         'had none does not. Default: none. Example: `{ rotation = "2027-q1" }`.'
                     ),
                 ),
+                encrypt_to_attribute(
+                    "Any other change of the keys replaces the token, because its secret cannot "
+                    "be encrypted anew."
+                ),
                 organization_attribute(" whose buckets the token opens", replaces=True),
                 profile_attribute(
                     "create, read and revoke the token",
@@ -194,9 +182,10 @@ class StorageTokenResource(Resource):
                     description=(
                         "Secret for S3 clients (`AWS_SECRET_ACCESS_KEY`). Known only from the "
                         "creation, and kept in the state; it cannot be read again. Null for an "
-                        "imported token, unless the import was given it."
+                        "imported token, unless the import was given it, and with `encrypt_to`."
                     ),
                 ),
+                encrypted_secret_key_attribute(),
                 Attribute(
                     "status",
                     String(),
@@ -268,6 +257,7 @@ class StorageTokenResource(Resource):
         check_alias(diags, config)
         check_lifetime(diags, config)
         check_organization_id(diags, config)
+        check_recipients(diags, config)
         check_timeouts(diags, config)
 
     def observe(self, state: State) -> None:
@@ -288,7 +278,7 @@ class StorageTokenResource(Resource):
         """Count the slot that comes free."""
         del ctx
         token = Token.of_state(current)
-        session = self._sessions.find(token.profile)
+        session = self._sessions.quietly(token.profile)
         if session is not None and token.organization_id:
             session.quota(token.organization_id).plan_release(token.access_key_id)
 
@@ -302,13 +292,15 @@ class StorageTokenResource(Resource):
         with failing():
             organization_id = session.organization_id(given_id)
         plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
-        creation = session.creation(organization_id)
+        # Before anything exists: a token whose secret could not be encrypted would be lost.
+        recipients = Recipients(given(plan.encrypt_to) or ())
         try:
             with failing(_NOT_CREATED):
-                created = creation.create(
-                    alias=plan.alias,
-                    expire_at=lambda: _expiry(session, plan),
-                    seconds=_create_timeout(plan).total_seconds(),
+                token, memory = token_creation.make(
+                    session,
+                    organization_id,
+                    plan,
+                    seconds=waiting_time(plan.timeouts, "create"),
                     predecessor=memory.key,
                 )
         except AnswerLost as lost:
@@ -317,48 +309,16 @@ class StorageTokenResource(Resource):
                 ctx.private.clear()
                 ctx.save(plan.but(expires_at=lost.expire_at).as_listed(lost.left).to_state())
             raise
-        key = created.key
-        token = plan.but(
-            access_key_id=key.access_key_id,
-            secret_key=key.secret_key,
-            expires_at=created.expire_at if is_unknown(plan.expires_at) else plan.expires_at,
-            user_id=created.creator.id,
-        )
-        memory = Memory()
-        memory.created(token, created.creator, session.now())
+        session.hide(token.secret_key or "")
+        secret, token = token.secret_key, token.but(secret_key=None, encrypted_secret_key=None)
         memory.keep(ctx.private)
+        # The token first, so that it cannot be lost over its secret.
         ctx.save(token.to_state())
-        token = self._completed(ctx, creation, token, memory, session)
+        token = token.but(**recipients.kept(secret))
+        ctx.save(token.to_state())
+        token = token_creation.complete(ctx.diagnostics, session, organization_id, token, memory)
         memory.keep(ctx.private)
         return token.to_state()
-
-    def _completed(
-        self,
-        ctx: CreateContext,
-        creation: "Creation",
-        token: Token,
-        memory: Memory,
-        session: "Session",
-    ) -> Token:
-        """Return a token just created with what only the list tells."""
-        problem = "Crusoe's list of tokens does not show it yet."
-        try:
-            key = creation.listed(token.access_key_id)
-        except CrusoeError as error:
-            key, problem = None, f"Crusoe's list of tokens could not be read: {error}"
-        if key is not None:
-            return memory.first_seen(token, key, session.now())
-        ctx.diagnostics.add_warning(
-            "Storage token created, but not yet listed",
-            told(
-                self._sessions,
-                f"Access key {token.access_key_id} was created and its secret is in the state. "
-                f"{problem}\n\n"
-                "Nothing needs to be done: its ID, status and creation time are filled in at the "
-                "next refresh, for example by the next terraform plan.",
-            ),
-        )
-        return token
 
     def read(  # type: ignore[override]  # see Resource
         self, ctx: ReadContext, current: State
@@ -368,7 +328,7 @@ class StorageTokenResource(Resource):
         session = self._sessions.find(token.profile)
         if session is None:
             if self._sessions.warn_once("not refreshed"):
-                ctx.diagnostics.add_warning(*_NOT_REFRESHED)
+                ctx.diagnostics.add_warning(*NOT_REFRESHED)
             return current
         with failing("Storage token not read"):
             # A token moved from elsewhere may not say where it is.
@@ -377,46 +337,24 @@ class StorageTokenResource(Resource):
         match found:
             case Present():
                 token = memory.seen_again(token, found.key, session.now())
+                if session.awaits_secret(token.access_key_id):
+                    memory.secret_due = token.access_key_id
                 memory.keep(ctx.private)
                 return self._refreshed(ctx, token, organization_id, session).to_state()
             case NotListedYet():
-                ctx.diagnostics.add_warning(
-                    "Storage token not yet listed",
-                    f"{token.name} was created at {found.made}, and Crusoe's list of tokens does "
-                    "not show it yet. It stays in the state.\n\n"
-                    "Nothing needs to be done: what is missing is filled in at a later refresh.",
-                )
+                warn_of_lag(ctx.diagnostics, token, found)
                 return current
             case NotProved():
-                ctx.diagnostics.add_warning(
-                    "Storage token not in the list",
-                    f"Crusoe's list of tokens does not show {token.name}, but the answer does not "
-                    "prove either that it is gone: it is empty without saying so, or holds entries "
-                    "that cannot be read. The token stays in the state.\n\n"
-                    "If you know that it is gone, remove it with terraform state rm.",
-                )
+                warn_of_no_proof(ctx.diagnostics, token)
                 return current
             case Gone():
-                last = f" It was last seen there on {found.seen:%Y-%m-%d}." if found.seen else ""
-                ctx.diagnostics.add_warning(
-                    "Storage token no longer exists",
-                    f"{token.name} is not in Crusoe's list any more: it was deleted outside of "
-                    f"Terraform.{last}\n\n"
-                    "As long as it is in the configuration, a plan creates a new one with a new "
-                    "secret.",
-                )
+                warn_of_loss(ctx.diagnostics, token, found, _GONE)
         return None
 
     def _refreshed(
         self, ctx: ReadContext, token: Token, organization_id: str, session: "Session"
     ) -> Token:
-        if token.status == _DISABLED:
-            ctx.diagnostics.add_warning(
-                "Storage token is disabled",
-                f"{token.name} was disabled at Crusoe, so S3 clients are refused. It still takes a "
-                "slot.\n\n"
-                "Ask an administrator to enable it, or replace it with terraform apply -replace.",
-            )
+        warn_if_disabled(ctx.diagnostics, token)
         return token.but(
             organization_id=organization_id
             if token.organization_id is None
@@ -424,12 +362,25 @@ class StorageTokenResource(Resource):
             ready_for_renewal=token.lifetime.ready_for_renewal(session.now()),
         )
 
-    def update(self, ctx: iface.UpdateContext, current: State, planned: State) -> State | None:
-        """Return the planned state: whatever the API stores can only be replaced."""
-        del ctx, current
-        return planned
+    def update(  # type: ignore[override]  # see Resource
+        self, ctx: UpdateContext, current: State, planned: State
+    ) -> State | None:
+        """Return the planned state, with the secret encrypted if the plan says so.
 
-    def delete(self, ctx: iface.DeleteContext, current: State) -> None:
+        Whatever the API stores can only be replaced.
+        """
+        del ctx
+        plan, secret = Token.of_plan(planned), Token.of_state(current).secret_key
+        if not (is_unknown(plan.secret_key) or is_unknown(plan.encrypted_secret_key)):
+            return planned
+        if secret is None:
+            secret = self._sessions.get(plan.profile).import_secret
+        recipients = Recipients(given(plan.encrypt_to) or ())
+        return plan.but(**recipients.kept(secret)).to_state()
+
+    def delete(  # type: ignore[override]  # see Resource
+        self, ctx: DeleteContext, current: State
+    ) -> None:
         """Revoke the token; one that is gone already is success."""
         del ctx
         token = Token.of_state(current)
@@ -447,100 +398,35 @@ class StorageTokenResource(Resource):
     ) -> State | None:
         """Find a token by its token ID or access key ID, or by its identity.
 
-        `<organization>/` may stand before an ID, and `@<profile>` behind it. IDs have no "@", names
-        of profiles may.
+        `<organization>/` may stand before an ID, and `@<profile>` behind it.
         """
-        where, _, profile = id.strip().partition("@")
-        given_id, _, wanted = where.rpartition("/")
+        given_id, wanted, profile = split_id(id)
         if ctx.identity is not None:
             given_id = ctx.identity[ORGANIZATION_ID] or ""
             wanted = ctx.identity["access_key_id"] or ""
             profile = ctx.identity[PROFILE] or ""
         session = self._sessions.get(profile)
-        session.account.expect_identity()
-        with failing("Storage token not imported"):
-            organization_id = session.organization_id(given_id)
-            keys = session.account.keys(organization_id)
-            caller = session.account.identity()
-        mine = in_order(session.ownership.mine(keys, caller))
-        key = next((k for k in keys if _is_named(k, wanted)), None)
-        if key is None or key not in mine:
-            raise _not_importable(wanted, key, mine, caller)
-        secret_key = session.claim_import_secret(wanted)
-        if secret_key is None:
-            ctx.diagnostics.add_warning(*_SECRET_UNKNOWN)
-        return Token.of_key(
-            key,
-            organization_id=organization_id,
-            profile=profile or None,
-            secret_key=secret_key,
-        ).to_state()
+        organization_id, (key,) = find_keys(session, given_id, [wanted])
+        token = Token.of_key(key, organization_id=organization_id, profile=profile or None)
+        secret = claim_secret(ctx.diagnostics, session, wanted)
+        if secret is None:
+            return token.to_state()
+        if is_encrypted(secret):
+            token = token.but(encrypted_secret_key=f"{secret}\n")
+        elif session.terraform.imports_only():
+            token = token.but(secret_key=secret)
+        else:
+            # An import knows nothing of the configuration, and its result is part of the plan. So
+            # the secret has to wait for the apply, which knows whether it is to be encrypted.
+            session.await_secret(token.access_key_id)
+        return token.to_state()
 
     def move(self, diagnostics: Diagnostics, source: MoveSource) -> State | None:
-        """Take over a key of Crusoe's own provider, secret included."""
+        """Take over a key of Crusoe's own provider, or the only one of a rotating token."""
         del diagnostics
-        return token_moves.from_vendor(source)
+        return token_moves.to_token(source)
 
     def undo_create(self, state: State) -> None:
         """Revoke a token that Terraform, killed in between, cannot take into its state."""
         token = Token.of_state(state)
-        session = self._sessions.get(token.profile)
-        try:
-            organization_id = session.organization_id(token.organization_id)
-            session.revoke(organization_id, token.access_key_id, finish=True)
-            logger.warning("Revoked %s: Terraform ended before it could store it", token.name)
-        except CrusoeError as error:
-            logger.error("%s is in no state: %s", token.name, error)  # noqa: TRY400 - the traceback says no more
-
-
-def _expiry(session: "Session", plan: Token) -> str | None:
-    """Return the expiry of a token that is created now."""
-    if not is_unknown(plan.expires_at):
-        return given(plan.expires_at)  # type: ignore[no-any-return]  # a text or nothing
-    after = given(plan.expires_after)  # unknown in the plan, it may turn out to be null
-    return None if after is None else expiry_after(parse_duration(after), session.now())
-
-
-def _create_timeout(plan: Token) -> timedelta:
-    value = given((plan.timeouts or {}).get("create"))
-    return parse_duration(value) if value else _DEFAULT_CREATE_TIMEOUT
-
-
-def _is_named(key: "StorageKey", wanted: str) -> bool:
-    """Say whether a key has this token ID, in any case, or this access key ID."""
-    return key.access_key_id == wanted or (key.key_uuid or "").casefold() == wanted.casefold()
-
-
-def _not_importable(
-    wanted: str,
-    found: "StorageKey | None",
-    mine: "Sequence[StorageKey]",
-    caller: "Identity",
-) -> Refusal:
-    """Return the error for a token that is not there, or is somebody else's.
-
-    Args:
-        wanted: The ID that the user gave.
-        found: The token with that ID, if it exists and belongs to another user.
-        mine: The caller's tokens.
-        caller: Who the caller is.
-    """
-    who = caller.email or caller.id
-    if found is None:
-        problem = f'The user {who} has no token with token ID or access key ID "{wanted}".'
-    else:
-        problem = (
-            f'Token "{wanted}" belongs to user {found.user_id}; the credentials in use are those '
-            f"of user {caller.id} ({who}), who cannot manage it."
-        )
-    tokens = "".join(f"\n  - {describe_token(key)}" for key in mine) or " none"
-    return Refusal(
-        Diagnosis(
-            "Storage token not found",
-            f"{problem} The tokens of this user are:{tokens}\n\n"
-            "Import one of them by its token ID or access key ID, or by its identity "
-            "(access_key_id). For a token of another organization write <organization ID>/<token "
-            "ID>, or organization_id in the identity; for one of another user, whose credentials "
-            "are in a profile, <token ID>@<profile>, or profile in the identity.",
-        )
-    )
+        token_creation.undo(self._sessions.get(token.profile), token)

@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tf.types import Unknown
 
-from crusoe_provider.api.errors import CrusoeError, PermissionDenied
+from crusoe_provider.provider import quota_plan
 from crusoe_provider.provider.attributes import ORGANIZATION_ID, PROFILE
-from crusoe_provider.provider.diagnostics import Refusal, failing, owner_unknown, told
-from crusoe_provider.provider.quota_texts import GAP, NOT_CHECKED, NOT_CHECKED_BLIND
+from crusoe_provider.provider.diagnostics import Refusal
+from crusoe_provider.provider.encryption_texts import (
+    EARLIER_STATES,
+    ENCRYPT_TO,
+    SECRET_NEEDED,
+)
+from crusoe_provider.provider.profile_change import changes_user, planned_session
 from crusoe_provider.provider.validators import given
 from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import PlanContext, State
-from crusoe_provider.tokens.errors import NotKnownYet, OwnerUnknown
+from crusoe_provider.tokens import encryption
 from crusoe_provider.tokens.lifetime import Standing
 from crusoe_provider.tokens.presence import Memory
 from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
-    from crusoe_provider.tokens.quota import Quota
     from crusoe_provider.tokens.session import Session
     from crusoe_provider.tokens.sessions import Sessions
 
@@ -49,7 +53,7 @@ class TokenPlan:
     def __init__(self, sessions: "Sessions", profile: Any, ctx: PlanContext) -> None:
         self._sessions = sessions
         # None while the profile or the provider block is not known yet.
-        self._session = None if is_unknown(profile) else sessions.find(profile)
+        self._session = planned_session(sessions, profile)
         self._ctx = ctx
 
     # -- A token that is to be created ---------------------------------------------------------
@@ -57,18 +61,24 @@ class TokenPlan:
     def creation(self, planned: Token) -> Token:
         """Return the plan for a new token, which may be the successor of another."""
         config, session = self._ctx.config, self._session
-        planned = planned.but(ready_for_renewal=False)
+        planned = planned.but(
+            ready_for_renewal=False, **encryption.planned(given(planned.encrypt_to))
+        )
         if config["expires_at"] is None and given(config["expires_after"]) is None:
             planned = planned.but(expires_at=None)
         if session is None:
             return planned
         self._check_future(planned, session)
-        organization_id = self._organization(planned, session)
+        organization_id = quota_plan.organization(session, config, planned.organization_id)
         if organization_id is None:
             return planned
         if is_unknown(planned.organization_id):
             planned = planned.but(organization_id=organization_id)
-        self._check_quota(session, session.quota(organization_id))
+        quota = session.quota(organization_id)
+        predecessor = Memory.of(self._ctx.private).key
+        if predecessor is not None:
+            quota.plan_release(predecessor)
+        quota_plan.count_creation(session, quota, self._ctx.diagnostics)
         return planned
 
     def _check_future(self, planned: Token, session: "Session") -> None:
@@ -96,48 +106,6 @@ class TokenPlan:
                 )
             )
 
-    def _organization(self, planned: Token, session: "Session") -> str | None:
-        """Return the organization of a new token, if it can be known already."""
-        wanted = planned.organization_id
-        if is_unknown(wanted):
-            if is_unknown(self._ctx.config[ORGANIZATION_ID]):
-                return None
-            wanted = None
-        if session.key_limit:
-            session.account.expect_identity()
-        try:
-            with failing():
-                return session.organization_id(wanted)
-        except NotKnownYet:
-            return None
-
-    def _check_quota(self, session: "Session", quota: "Quota") -> None:
-        predecessor = Memory.of(self._ctx.private).key
-        if predecessor is not None:
-            quota.plan_release(predecessor)
-        try:
-            checked = quota.plan_creation()
-        except (PermissionDenied, OwnerUnknown) as error:
-            self._warn_not_checked(session, error)
-        except CrusoeError:
-            with failing(NOT_CHECKED):
-                raise
-        else:
-            if not checked and session.warn_once("limit blind"):
-                self._warn(NOT_CHECKED, NOT_CHECKED_BLIND)
-
-    def _warn_not_checked(self, session: "Session", error: PermissionDenied | OwnerUnknown) -> None:
-        reason = owner_unknown(error) if isinstance(error, OwnerUnknown) else str(error)
-        if session.warn_once("limit not checked"):
-            self._warn(
-                NOT_CHECKED,
-                f"{reason}\n\nThe plan goes on without knowing whether there is a free slot for "
-                "the tokens that it creates.",
-            )
-
-    def _warn(self, summary: str, detail: str) -> None:
-        self._ctx.diagnostics.add_warning(summary, told(self._sessions, detail))
-
     # -- A token that is there -----------------------------------------------------------------
 
     def update(self, current: Token, proposed: State) -> Token:
@@ -150,10 +118,18 @@ class TokenPlan:
         ).but(ready_for_renewal=current.ready_for_renewal)
         memory = Memory.of(ctx.private)
         memory.key = current.access_key_id
-        memory.keep(ctx.private)
         planned = self._with_expiry(current, planned)
+        planned = self._with_secret(current, planned, memory)
+        memory.keep(ctx.private)
         self._mark_replacing(current, planned)
-        if self._changes_user(current, planned, memory.caller):
+        if changes_user(
+            self._sessions,
+            current.profile,
+            planned.profile,
+            owner=memory.caller,
+            organization_id=current.organization_id,
+            keys=[current.access_key_id],
+        ):
             ctx.requires_replace.add(PROFILE)
         if not ctx.requires_replace and self._session is not None:
             self._look_at_life(current, planned, self._session)
@@ -177,6 +153,42 @@ class TokenPlan:
             return planned.but(expires_at=Unknown)
         return planned
 
+    def _with_secret(self, current: Token, planned: Token, memory: Memory) -> Token:
+        """Plan what becomes of the secret of a token that is there.
+
+        Named recipients take up a secret that the state, or for an import the environment, has in
+        the clear. One that is encrypted already cannot be encrypted to others.
+        """
+        if memory.secret_due and current.secret_key is None:
+            return self._with_imported_secret(planned, memory)
+        if ENCRYPT_TO not in self._ctx.changed_fields:
+            return planned
+        if current.secret_key is not None:
+            if given(planned.encrypt_to) is None:
+                return planned
+            self._warn_of_earlier_states()
+            return planned.but(**encryption.planned(planned.encrypt_to))
+        # A token that is imported with its secret encrypted takes up the argument as well.
+        if current.encrypted_secret_key is not None and given(current.encrypt_to) is not None:
+            self._ctx.requires_replace.add(ENCRYPT_TO)
+        return planned
+
+    def _with_imported_secret(self, planned: Token, memory: Memory) -> Token:
+        session = self._session
+        if session is None:
+            return planned
+        if session.import_secret is not None:
+            memory.secret_due = None
+            return planned.but(**encryption.planned(given(planned.encrypt_to)))
+        if session.terraform.is_applying():
+            raise Refusal(SECRET_NEEDED)
+        return planned
+
+    def _warn_of_earlier_states(self) -> None:
+        session = self._session
+        if session is not None and not session.terraform.is_applying():
+            self._ctx.diagnostics.add_warning(*EARLIER_STATES)
+
     def _is_due(self, planned: Token) -> bool:
         session = self._session
         # The plan says what is due; the moment must not come between it and its apply.
@@ -193,36 +205,6 @@ class TokenPlan:
         if name in self._ctx.changed_fields and given(before[name]) is not None:
             replace.add(name)
 
-    def _changes_user(self, current: Token, planned: Token, owner: str | None) -> bool:
-        """Say whether a changed profile is certainly not known to be of the token's owner.
-
-        Args:
-            current: The token.
-            planned: What is planned of it.
-            owner: ID of the user who made the token, if that is remembered.
-        """
-        if not _differs(current.profile, planned.profile):
-            return False
-        session = self._session
-        if session is None or session.origin != self._former_origin(current, session.origin):
-            return True
-        with failing():
-            caller = session.account.identity()
-            if owner is not None:
-                return caller.id != owner
-            organization_id = session.organization_id(current.organization_id)
-            keys = session.account.keys(organization_id)
-        mine = session.ownership.mine(keys, caller)
-        return all(key.access_key_id != current.access_key_id for key in mine)
-
-    def _former_origin(self, current: Token, default: str) -> str:
-        try:
-            former = self._sessions.find(current.profile)
-        except Refusal:
-            former = None  # the profile is gone: it may have got another name
-        self._sessions.find(given(self._ctx.config[PROFILE]))
-        return former.origin if former is not None else default
-
     def _count(self, current: Token) -> None:
         session = self._session
         if session is None or not current.organization_id:
@@ -232,18 +214,9 @@ class TokenPlan:
             quota.plan_keep(current.access_key_id)
             return
         quota.plan_release(current.access_key_id)
-        # Here, because Terraform drops the warnings of the second half of a replacement. A slot of
-        # the new user is no business of the old one's.
-        if PROFILE in self._ctx.requires_replace:
-            return
-        if self._is_full(quota) and session.warn_once("gap"):
-            self._warn(*GAP)
-
-    def _is_full(self, quota: "Quota") -> bool:
-        try:
-            return quota.is_full()
-        except (CrusoeError, OwnerUnknown):
-            return False  # the creation meets it too, and reports it
+        # A slot of the new user is no business of the old one's.
+        if PROFILE not in self._ctx.requires_replace:
+            quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics)
 
     def _look_at_life(self, current: Token, planned: Token, session: "Session") -> None:
         """Tell what a user should hear of the expiry of a token that stays."""

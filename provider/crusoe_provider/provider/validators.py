@@ -12,7 +12,10 @@ from tf.utils import Diagnostics
 
 from crusoe_provider.api.rfc3339 import parse_instant
 from crusoe_provider.provider.attributes import ORGANIZATION_ID
+from crusoe_provider.provider.encryption_texts import ENCRYPT_TO, wrong_recipient
 from crusoe_provider.tokens.durations import parse_duration
+from crusoe_provider.tokens.encryption import flaw_of
+from crusoe_provider.tokens.token import is_unknown
 
 _STATUSES: Final = frozenset({"enabled", "disabled"})
 # What can be one segment of a path as it stands, and cannot break a line.
@@ -119,15 +122,44 @@ def check_duration(diags: Diagnostics, config: Mapping[str, Any], name: str) -> 
         return None
 
 
+def check_recipients(diags: Diagnostics, config: Mapping[str, Any]) -> None:
+    """Report each element of `encrypt_to` that nothing can be encrypted to."""
+    recipients = given(config.get(ENCRYPT_TO))
+    if not isinstance(recipients, list):
+        return
+    for index, recipient in enumerate(recipients):
+        flaw = None if is_unknown(recipient) else flaw_of(recipient)
+        if flaw is not None:
+            found = wrong_recipient(index, flaw)
+            path = list(found.path) if found.path else None
+            diags.add_error(found.summary, found.detail, path=path)
+
+
 def check_timeouts(diags: Diagnostics, config: Mapping[str, Any]) -> None:
-    """Report a time-out that is no duration."""
+    """Report time-outs that are no durations."""
     timeouts = config.get("timeouts")
-    value = given(timeouts.get("create")) if isinstance(timeouts, dict) else None
-    if isinstance(value, str):
-        try:
-            parse_duration(value)
-        except ValueError as error:
-            diags.add_error("Invalid duration", f"create: {error}.", path=["timeouts", "create"])
+    for name, given_value in (timeouts if isinstance(timeouts, dict) else {}).items():
+        value = given(given_value)
+        if isinstance(value, str):
+            try:
+                parse_duration(value)
+            except ValueError as error:
+                diags.add_error("Invalid duration", f"{name}: {error}.", path=["timeouts", name])
+
+
+def check_rotation(diags: Diagnostics, config: Mapping[str, Any]) -> None:
+    """Report what is wrong with the rotation of a token by itself."""
+    age = check_duration(diags, config, "rotate_after")
+    check_duration(diags, config, "revoke_previous_after")
+    life = check_duration(diags, config, "expires_after")
+    if age is not None and life is not None and life <= age:
+        diags.add_error(
+            "Expiry before the rotation",
+            f"expires_after ({config['expires_after']}) must be longer than rotate_after "
+            f"({config['rotate_after']}); otherwise a key would stop working before the plan that "
+            "replaces it.",
+            path=["expires_after"],
+        )
 
 
 def organization_id_problem(text: str) -> str | None:

@@ -63,6 +63,7 @@ class PlanDestroyContext:
 
     diagnostics: Diagnostics
     type_name: str
+    private: Private
 
 
 @dataclass(eq=False, repr=False)
@@ -82,6 +83,30 @@ class CreateContext(iface.CreateContext):
     config: State
     private: Private
     save: Callable[[State], None]
+
+
+@dataclass(eq=False, repr=False)
+class UpdateContext(iface.UpdateContext):
+    """The update of one instance, in place.
+
+    Attributes:
+        diagnostics: Errors and warnings for the user. A state together with an error is kept by
+            Terraform as it is, not tainted.
+        type_name: The resource type.
+        private: Private data to be stored with the instance.
+        save: Call it with a state after each step that must not be lost: whatever happens
+            afterwards, an exception included, Terraform receives the latest.
+    """
+
+    private: Private
+    save: Callable[[State], None]
+
+
+@dataclass(eq=False, repr=False)
+class DeleteContext(iface.DeleteContext):
+    """The destruction of one instance."""
+
+    private: Private
 
 
 @dataclass(eq=False, repr=False)
@@ -107,6 +132,7 @@ class MoveSource:
         type_name: Its resource type.
         schema_version: The version of its schema.
         state: The state as it was stored; JSON values.
+        private: Its private data. What the move makes of it is stored with the new state.
         identity: The identity that was stored with it; empty if there was none.
     """
 
@@ -114,6 +140,7 @@ class MoveSource:
     type_name: str
     schema_version: int
     state: State
+    private: Private = field(default_factory=dict)
     identity: State = field(default_factory=dict)
 
 
@@ -123,8 +150,8 @@ class Resource(iface.Resource, Protocol):
     One object is made per call; what has to outlive a call belongs to the provider.
     """
 
-    # The contexts of plan, create and read are narrower than tf's, which a type checker objects to,
-    # here and in every resource: this server passes no others.
+    # The contexts of plan, create, read, update and delete are narrower than tf's, which a type
+    # checker objects to, here and in every resource: this server passes no others.
 
     @abstractmethod
     def plan(  # type: ignore[override]
@@ -151,6 +178,18 @@ class Resource(iface.Resource, Protocol):
         self, ctx: ReadContext, current: State
     ) -> State | None:
         """Return the state as it is now; `None` if the object is gone."""
+
+    @abstractmethod
+    def update(  # type: ignore[override]
+        self, ctx: UpdateContext, current: State, planned: State
+    ) -> State | None:
+        """Change the object and return its state; see `UpdateContext.save`."""
+
+    @abstractmethod
+    def delete(  # type: ignore[override]
+        self, ctx: DeleteContext, current: State
+    ) -> None:
+        """Remove the object; one that is gone already is success."""
 
     @classmethod
     def identity_schema(cls) -> IdentitySchema | None:
@@ -190,9 +229,19 @@ class Resource(iface.Resource, Protocol):
         return None
 
     def observe(self, state: State) -> None:
-        """Take note of a stored state: called for each one that Terraform loads."""
+        """Take note of a stored state: called for each one that Terraform loads.
+
+        What is changed in `state` is what Terraform goes on with, also where it does not refresh.
+        """
         del state
 
     def undo_create(self, state: State) -> None:
         """Remove what `create` has just made: Terraform is gone and cannot store the state."""
         del state
+
+    def undo_update(self, state: State, prior: State) -> None:
+        """Remove what `update` has just made: Terraform is gone and cannot store `state`.
+
+        What `prior` has is kept: Terraform's stored state is that one, or the new one.
+        """
+        del state, prior

@@ -1,7 +1,5 @@
 """The RPCs that plan and apply a change of a managed resource."""
 
-from tf import iface
-
 from crusoe_provider.providerserver import planning
 from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_provider.providerserver.errors import RequestError
@@ -9,9 +7,11 @@ from crusoe_provider.providerserver.managed import Managed, ManagedResources
 from crusoe_provider.providerserver.plugin import Plugin
 from crusoe_provider.providerserver.resource import (
     CreateContext,
+    DeleteContext,
     PlanContext,
     PlanDestroyContext,
     State,
+    UpdateContext,
 )
 from crusoe_provider.providerserver.rpc import Call, Servicer, rpc
 from crusoe_provider.providerserver.state_codec import StateCodec
@@ -69,7 +69,7 @@ class ChangeServicer(Servicer):
         elif prior is not None and planned is None:
             _destroy(call, found, prior)
         elif prior is not None and planned is not None:
-            _update(call, found, prior, planned)
+            self._update(call, found, prior, planned)
         else:
             raise RequestError("Nothing to apply", "Terraform asked to change nothing to nothing.")
 
@@ -96,11 +96,34 @@ class ChangeServicer(Servicer):
             elif created:
                 self.plugin.creations.add(lambda: found.resource.undo_create(created[0]))
 
+    def _update(self, call: Apply, found: Managed, prior: State, planned: State) -> None:
+        request, response = call.request, call.response
+        saved: list[State] = []
+        private = private_data(request.planned_private)
+
+        def save(state: State) -> None:
+            saved[:] = [dict(state)]
+            response.new_state.CopyFrom(_result(found.codec, state, planned))
+            response.private = stored_private(private)
+            found.identify(response.new_identity, planning.without_unknowns(state))
+
+        context = UpdateContext(call.diagnostics, request.type_name, private, save)
+        try:
+            state = found.resource.update(context, prior, dict(planned))
+            if state is not None and not call.diagnostics.has_errors():
+                save(state)
+        finally:
+            if saved and call.peer_gone():
+                found.resource.undo_update(saved[0], prior)
+            elif saved:
+                self.plugin.creations.add(lambda: found.resource.undo_update(saved[0], prior))
+
 
 def _plan_destruction(call: Plan, found: Managed, prior: State | None) -> None:
     call.response.planned_state.CopyFrom(found.codec.encode(None))
     if prior is not None:
-        context = PlanDestroyContext(call.diagnostics, call.request.type_name)
+        private = private_data(call.request.prior_private)
+        context = PlanDestroyContext(call.diagnostics, call.request.type_name, private)
         found.resource.plan_destroy(context, prior)
         found.identify(call.response.planned_identity, prior)
 
@@ -128,18 +151,9 @@ def _plan_object(call: Plan, found: Managed, prior: State | None, proposed: Stat
     found.identify(response.planned_identity, planned)
 
 
-def _update(call: Apply, found: Managed, prior: State, planned: State) -> None:
-    context = iface.UpdateContext(call.diagnostics, call.request.type_name)
-    state = found.resource.update(context, prior, dict(planned))
-    if not call.diagnostics.has_errors():
-        call.response.new_state.CopyFrom(_result(found.codec, state, planned))
-        found.identify(
-            call.response.new_identity, None if state is None else planning.without_unknowns(state)
-        )
-
-
 def _destroy(call: Apply, found: Managed, prior: State) -> None:
-    context = iface.DeleteContext(call.diagnostics, call.request.type_name)
+    private = private_data(call.request.planned_private)
+    context = DeleteContext(call.diagnostics, call.request.type_name, private)
     found.resource.delete(context, prior)
     if not call.diagnostics.has_errors():
         call.response.new_state.CopyFrom(found.codec.encode(None))

@@ -150,6 +150,7 @@ class ResourceServicer(Servicer):
             schema_version=request.source_schema_version,
             state=stored_object(request.source_state),
             identity=private_data(stored_identity),
+            private=private_data(request.source_private),
         )
         moved = found.resource.move(call.diagnostics, source)
         if moved is None and not call.diagnostics.has_errors():
@@ -163,6 +164,7 @@ class ResourceServicer(Servicer):
         if moved is not None:
             state = completed(found.codec, moved)
             call.response.target_state.CopyFrom(found.codec.encode(state))
+            call.response.target_private = stored_private(source.private)
             found.identify(call.response.target_identity, state)
 
 

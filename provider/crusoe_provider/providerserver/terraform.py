@@ -94,6 +94,10 @@ class Terraform:
         """Say whether it certainly plans with all of its state, so not with -target."""
         return self.is_planning() and not self._command().is_targeted()
 
+    def imports_only(self) -> bool:
+        """Say whether its command is certainly `import`, which stores what is imported at once."""
+        return self._command().name == "import"
+
     def creates_nothing(self) -> bool:
         """Say whether the command certainly does no more than destroy or refresh.
 

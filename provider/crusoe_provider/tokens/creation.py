@@ -73,6 +73,7 @@ class Creation:
         expire_at: Callable[[], str | None],
         seconds: float,
         predecessor: str | None = None,
+        make_room: Callable[[], bool] | None = None,
     ) -> Created:
         """Take a slot, send one POST, and find out what came of it.
 
@@ -82,6 +83,7 @@ class Creation:
                 shortens the life of the token.
             seconds: How long to wait for a slot.
             predecessor: The access key ID of the token that this one replaces, if it does.
+            make_room: Frees a slot where none is; see `Quota.reserve`.
 
         Raises:
             NoSlotCameFree: There was none, and nothing was created.
@@ -90,7 +92,7 @@ class Creation:
         """
         # Known before anything exists, so that what follows the POST cannot fail for it.
         creator = self._account.identity()
-        with self._quota.reserve(seconds, predecessor=predecessor) as slot:
+        with self._quota.reserve(seconds, predecessor=predecessor, make_room=make_room) as slot:
             while True:
                 before = slot.wait()
                 expiry = expire_at()

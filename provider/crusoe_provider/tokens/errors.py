@@ -9,6 +9,9 @@
     │   ├── PlanExceedsQuota     the plan needs more tokens than a user may have
     │   ├── NoRoomToOpen         an ephemeral token finds all slots taken
     │   └── NoSlotCameFree       a creation has waited in vain
+    ├── WrongRecipient       nothing can be encrypted to this recipient
+    ├── WrongIdentity        nothing can be decrypted with this identity
+    ├── WrongCiphertext      this cannot be decrypted
     ├── OwnerUnknown         whose the listed keys are cannot be told, so they are not counted
     └── AnswerLost           a creation was sent, and what came of it is not known from its answer
 
@@ -17,6 +20,7 @@ The texts for users are made of these in `provider/diagnostics.py`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -130,6 +134,56 @@ class NoSlotCameFree(QuotaExceeded):
         self.predecessor_stays = predecessor_stays
 
 
+class Flaw(Enum):
+    """What is wrong with a recipient, an identity or a ciphertext."""
+
+    EMPTY = auto()
+    IDENTITY = auto()
+    """It is a private key, where a public one belongs."""
+    RECIPIENT = auto()
+    """It is a public key, where a private one belongs."""
+    SEVERAL = auto()
+    """It has several lines, and one was expected."""
+    UNSUPPORTED = auto()
+    """It is of a kind that exists, and that is not supported."""
+    PASSPHRASE = auto()
+    """It is protected by a passphrase."""
+    UNREADABLE = auto()
+    """It is no such thing, or a damaged one."""
+    NO_MATCH = auto()
+    """It is for other identities."""
+
+
+class WrongRecipient(TokenError):
+    """Nothing can be encrypted to this recipient.
+
+    Attributes:
+        index: Its place in the list, from 0.
+        flaw: What is wrong with it.
+    """
+
+    def __init__(self, index: int, flaw: Flaw) -> None:
+        super().__init__(f"recipient {index}: {flaw.name}")
+        self.index = index
+        self.flaw = flaw
+
+
+class WrongIdentity(TokenError):
+    """Nothing can be decrypted with this identity."""
+
+    def __init__(self, flaw: Flaw) -> None:
+        super().__init__(flaw.name)
+        self.flaw = flaw
+
+
+class WrongCiphertext(TokenError):
+    """This cannot be decrypted."""
+
+    def __init__(self, flaw: Flaw) -> None:
+        super().__init__(flaw.name)
+        self.flaw = flaw
+
+
 class OwnerUnknown(TokenError):
     """The listed keys belong to several users, and which of them is the caller cannot be told.
 
@@ -158,6 +212,7 @@ class AnswerLost(TokenError):
         revoke_error: Why not.
         expire_at: The expiry that was asked for.
         ephemeral: Whether it was an ephemeral token, which no state keeps in sight.
+        rotating: Whether it was the new key of a rotating token, which has one that works.
     """
 
     cause: "RequestError"
@@ -168,6 +223,7 @@ class AnswerLost(TokenError):
     revoke_error: "CrusoeError | None" = None
     expire_at: str | None = None
     ephemeral: bool = False
+    rotating: bool = False
 
     def __post_init__(self) -> None:
         super().__init__("the answer to a creation was lost")

@@ -42,6 +42,8 @@ class Memory:
         owner: The user ID under which the API lists it, if that is another one.
         alias: The form in which the API stores its alias, if it is another one.
         expires_at: The form in which the API stores its expiry, if it is another one.
+        secret_due: Not empty for an imported token whose secret the environment holds, until an
+            apply has put it into the state.
     """
 
     key: str | None = None
@@ -51,6 +53,7 @@ class Memory:
     owner: str | None = None
     alias: str | None = None
     expires_at: str | None = None
+    secret_due: str | None = None
 
     @classmethod
     def of(cls, private: dict[str, Any]) -> Self:
@@ -66,7 +69,7 @@ class Memory:
     def created(self, token: "Token", creator: "Identity", now: datetime) -> None:
         """Take note of a token that was just created."""
         self.key = token.access_key_id
-        self.made = _stamp(now)
+        self.made = stamp(now)
         self.caller = creator.id
 
     def first_seen(self, token: "Token", key: "StorageKey", now: datetime) -> "Token":
@@ -99,7 +102,7 @@ class Memory:
         self.key = key.access_key_id
         seen = _moment(self.seen)
         if seen is None or now - seen >= _SEEN_STEP:
-            self.seen = _stamp(now)
+            self.seen = stamp(now)
         return listed
 
 
@@ -197,7 +200,8 @@ def _same_form(listed: str | None, stored: str) -> bool:
     return (listed or "") == stored or same_expiry(listed, stored)
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
+    """Return a time as it is remembered: RFC 3339, in whole seconds."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

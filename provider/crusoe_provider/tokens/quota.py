@@ -217,6 +217,29 @@ class Quota:
             if not tally.refused and not tally.deciding:
                 raise PlanExceedsQuota(self._shortage(verdict, tally))
 
+    def shortage_of_another(self) -> Shortage | None:
+        """Return the evidence if this plan, as far as it is known, leaves room for no other key.
+
+        What Terraform plans beside is waited for until nothing has happened for a while.
+        """
+        if not self._checks_plans():
+            return None
+        if not self._may_block_terraform():
+            with self._calls.waiting():
+                self._calls.wait(
+                    self._leaves_no_room,
+                    at_most=_LONGEST_DECISION_SECONDS,
+                    quiet=lambda: _QUIET_SECONDS,
+                    party=self._party,
+                )
+        with self._lock:
+            verdict = self._count.verdict()
+            return self._shortage(verdict) if verdict.needed >= self._limit else None
+
+    def _leaves_no_room(self) -> bool:
+        with self._lock:
+            return self._count.verdict().needed >= self._limit
+
     def plan_release(self, access_key_id: str) -> None:
         """The plan deletes this key."""
         with self._lock:
@@ -295,7 +318,13 @@ class Quota:
     # -- Applies -------------------------------------------------------------------------------
 
     @contextmanager
-    def reserve(self, seconds: float, *, predecessor: str | None = None) -> Iterator[Reservation]:
+    def reserve(
+        self,
+        seconds: float,
+        *,
+        predecessor: str | None = None,
+        make_room: Callable[[], bool] | None = None,
+    ) -> Iterator[Reservation]:
         """Take a slot for a creation, one creation at a time.
 
         A planned creation that does not take its slot counts as given up.
@@ -303,6 +332,8 @@ class Quota:
         Args:
             seconds: How long to wait for a slot, and for the turn.
             predecessor: The access key ID of the token that the new one replaces, if it does.
+            make_room: Frees a slot, and says whether it could; called before any waiting where no
+                slot is certainly free.
 
         Raises:
             NoSlotCameFree: The turn did not come in time.
@@ -315,7 +346,14 @@ class Quota:
             with self._calls.waiting():
                 if not self._calls.wait(self._take_turn, at_most=seconds):
                     raise self._gave_up(started, predecessor)
-            reservation = Reservation(self, lambda: self._wait_for_room(started, ends, predecessor))
+
+            def wait() -> frozenset[str]:
+                self._list(fresh=False)
+                while make_room and not self._certainly_has_room() and make_room():
+                    pass
+                return self._wait_for_room(started, ends, predecessor)
+
+            reservation = Reservation(self, wait)
             try:
                 yield reservation
             finally:
@@ -370,7 +408,6 @@ class Quota:
     def _wait_for_room(
         self, started: float, ends: float, predecessor: str | None
     ) -> frozenset[str]:
-        self._list(fresh=False)
         with self._calls.waiting():
             while not self._has_room():
                 logger.info(
@@ -455,6 +492,9 @@ class Quota:
 
     def _has_room(self) -> bool:
         return not self._limit or len(self._existing()) < self._limit
+
+    def _certainly_has_room(self) -> bool:
+        return bool(self._limit) and self._has_room()
 
     def _shortage(self, verdict: Verdict, tally: Tally | None = None) -> Shortage:
         tally = tally or self._tally

@@ -65,6 +65,8 @@ class Session:
         stop: Set when nothing new is to be started.
         calls: The calls in flight.
         terraform: The Terraform that has started this process.
+        hide: Keeps a secret out of the log; for those that no attribute carries.
+        told: Returns a detail of a warning with whom it is about, where there is more than one.
         ownership: What is known of whose keys are whose; shared by the sessions of a process.
         tallies: What is counted; shared by the sessions of a process.
         importer: Whom the secret for an import is for; shared by the sessions of a process.
@@ -78,6 +80,8 @@ class Session:
     stop: threading.Event
     calls: "InFlightCalls"
     terraform: "Terraform"
+    hide: Callable[[str], None] = lambda _secret: None
+    told: Callable[[str], str] = lambda detail: detail
     organization_known: bool = True
     import_secret: str | None = field(default=None, repr=False)
     warn_once: Once = field(default_factory=Once)
@@ -86,6 +90,7 @@ class Session:
     importer: Importer = field(default_factory=Importer)
     _quotas: dict[str, Quota] = field(default_factory=dict)
     _borrowed: dict[str, str] = field(default_factory=dict)
+    _awaiting: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def organization_id(self, given: str | None) -> str:
@@ -185,3 +190,13 @@ class Session:
         if first != importer:
             raise SecretClaimed(first, importer)
         return self.import_secret
+
+    def await_secret(self, access_key_id: str) -> None:
+        """Take note of an imported token that gets its secret in the apply."""
+        with self._lock:
+            self._awaiting.add(access_key_id)
+
+    def awaits_secret(self, access_key_id: str) -> bool:
+        """Say whether this run has imported a token that gets its secret in the apply."""
+        with self._lock:
+            return access_key_id in self._awaiting

@@ -96,6 +96,13 @@ class Sessions:
         except NotKnownYet:
             return None
 
+    def quietly(self, profile: str | None = None) -> Session | None:
+        """Return what `get` does, or `None` where there is none, for whatever reason."""
+        try:
+            return self.find(profile)
+        except Exception:  # noqa: BLE001 - whoever needs it reports it
+            return None
+
     def all(self) -> list[Session]:
         """Return the sessions that there are."""
         with self._lock:

@@ -12,6 +12,9 @@ class Terraform(Protocol):
     def is_applying(self) -> bool:
         """Say whether it certainly applies."""
 
+    def imports_only(self) -> bool:
+        """Say whether its command is certainly `import`, which stores what is imported at once."""
+
     def creates_nothing(self) -> bool:
         """Say whether its command certainly only destroys or refreshes."""
 

@@ -4,7 +4,7 @@ A new attribute is one line here, and one in the schema of the resource.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,6 +29,8 @@ class Token:
     id: str | None = None
     access_key_id: str
     secret_key: str | None = field(default=None, repr=False)
+    encrypt_to: Sequence[str | None] | None = None
+    encrypted_secret_key: str | None = None
     alias: str | None = None
     expires_at: str | None = None
     expires_after: str | None = None

@@ -1,0 +1,127 @@
+"""Carrying out the update of a rotating token: the hands of `tokens.rotation`."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from crusoe_provider.provider import token_creation
+from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.providerserver.resource import State, UpdateContext
+from crusoe_provider.tokens.errors import AnswerLost
+from crusoe_provider.tokens.rotating_token import RotatingToken
+from crusoe_provider.tokens.rotation import Aim, Holding, carry_out
+from crusoe_provider.tokens.rotation_memory import RotationMemory
+from crusoe_provider.tokens.token import Token, is_unknown
+
+if TYPE_CHECKING:
+    from crusoe_provider.tokens.session import Session
+
+_NOT_ROTATED: Final = "Storage token not rotated"
+_NOT_REVOKED: Final = "Previous key of the storage token not revoked"
+
+
+class KeyRotation:
+    """The update of one rotating token.
+
+    Args:
+        session: The session.
+        ctx: The context of the call.
+        prior: The token as it is.
+        planned: The token as it is to be.
+    """
+
+    def __init__(
+        self,
+        session: "Session",
+        ctx: UpdateContext,
+        prior: RotatingToken,
+        planned: RotatingToken,
+    ) -> None:
+        self._session = session
+        self._ctx = ctx
+        self._prior = prior
+        self._planned = planned
+        self._memory = RotationMemory.of(ctx.private)
+        self._memory.counted = False
+        with failing(_NOT_ROTATED):
+            self._organization_id = session.organization_id(prior.organization_id)
+        tokens = (prior.current, prior.previous)
+        self._tokens = {token.access_key_id: token for token in tokens if token is not None}
+
+    def carry_out(self) -> State:
+        """Take the steps, and return the state at the end."""
+        holding = self._prior.holding._replace(leaving=self._memory.leaving)
+        aim = Aim(
+            rotate=is_unknown(self._planned.access_key_id),
+            kept=self._planned.previous_access_key_id,
+        )
+        if aim.rotate:
+            with failing(_NOT_ROTATED):
+                self._check_owner()
+        holding = carry_out(holding, aim, self)
+        if aim.rotate:
+            self._complete(holding)
+        self._memory.keep(holding, self._ctx.private)
+        return self._state(holding, rotated=True)
+
+    # -- The hands -----------------------------------------------------------------------------
+
+    def revoke(self, key: str) -> None:
+        """Revoke a key; one that is gone already is success."""
+        with failing(_NOT_REVOKED):
+            if not self._session.revoke(self._organization_id, key):
+                # For another user than the owner every token is absent.
+                self._check_owner()
+
+    def create(self, make_room: Callable[[], bool]) -> str:
+        """Create a key, and return it."""
+        try:
+            with failing(_NOT_ROTATED):
+                token, memory = token_creation.make(
+                    self._session,
+                    self._organization_id,
+                    self._planned.next_token(),
+                    seconds=token_creation.waiting_time(self._planned.timeouts, "update"),
+                    make_room=make_room,
+                )
+        except AnswerLost as lost:
+            lost.rotating = True
+            raise
+        self._tokens[token.access_key_id] = token
+        self._memory.keys[token.access_key_id] = memory
+        return token.access_key_id
+
+    def save(self, holding: Holding, *, rotated: bool) -> None:
+        """Store what is held now: as planned with the new key, as it was before without."""
+        self._memory.keep(holding, self._ctx.private)
+        self._ctx.save(self._state(holding, rotated=rotated))
+
+    # -- Helpers -------------------------------------------------------------------------------
+
+    def _state(self, holding: Holding, *, rotated: bool) -> State:
+        """Return the state with these keys.
+
+        Until the new key is there what asks for it stays as it was, so that the next plan still
+        does.
+        """
+        token = self._planned if rotated else self._prior
+        token = token.with_current(self._tokens.get(holding.current or ""))
+        if holding.previous != token.previous_access_key_id:
+            token = token.with_previous(self._tokens.get(holding.previous or ""))
+        waiting = not rotated and holding.previous is not None
+        ready = bool(holding.leaving) or (waiting and self._prior.ready_for_revocation)
+        return token.but(ready_for_revocation=ready).to_state()
+
+    def _complete(self, holding: Holding) -> None:
+        key = holding.current or ""
+        self._tokens[key] = token_creation.complete(
+            self._ctx.diagnostics,
+            self._session,
+            self._organization_id,
+            self._tokens[key],
+            self._memory.of_key(key),
+        )
+
+    def _check_owner(self) -> None:
+        key = next(iter(self._prior.holding.keys))
+        token = self._tokens.get(key) or Token(access_key_id=key, user_id=self._prior.user_id)
+        self._session.presence(self._organization_id).check_owner(token)

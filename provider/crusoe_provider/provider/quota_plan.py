@@ -1,0 +1,80 @@
+"""Plans and the quota: what every resource does that plans to create a key."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from crusoe_provider.api.errors import CrusoeError, PermissionDenied
+from crusoe_provider.provider.attributes import ORGANIZATION_ID
+from crusoe_provider.provider.diagnostics import failing, owner_unknown
+from crusoe_provider.provider.quota_texts import GAP, NOT_CHECKED, NOT_CHECKED_BLIND
+from crusoe_provider.tokens.errors import NotKnownYet, OwnerUnknown
+from crusoe_provider.tokens.token import is_unknown
+
+if TYPE_CHECKING:
+    from tf.utils import Diagnostics
+
+    from crusoe_provider.tokens.quota import Quota
+    from crusoe_provider.tokens.session import Session
+
+
+def organization(session: "Session", config: Mapping[str, Any], wanted: Any) -> str | None:
+    """Return the organization of a new token, if it can be known already.
+
+    Args:
+        session: The session.
+        config: The configuration of the resource.
+        wanted: Its planned organization.
+    """
+    if is_unknown(wanted):
+        if is_unknown(config[ORGANIZATION_ID]):
+            return None
+        wanted = None
+    if session.key_limit:
+        session.account.expect_identity()
+    try:
+        with failing():
+            return session.organization_id(wanted)
+    except NotKnownYet:
+        return None
+
+
+def count_creation(session: "Session", quota: "Quota", diagnostics: "Diagnostics") -> bool:
+    """Count a planned creation; return whether there certainly is, or comes free, a slot for it.
+
+    Raises:
+        PlanExceedsQuota: The plan cannot be carried out.
+        Failure: The keys could not be read.
+    """
+    try:
+        checked = quota.plan_creation()
+    except (PermissionDenied, OwnerUnknown) as error:
+        if session.warn_once("limit not checked"):
+            reason = owner_unknown(error) if isinstance(error, OwnerUnknown) else str(error)
+            diagnostics.add_warning(
+                NOT_CHECKED,
+                session.told(
+                    f"{reason}\n\nThe plan goes on without knowing whether there is a free slot "
+                    "for the tokens that it creates."
+                ),
+            )
+        return False
+    except CrusoeError:
+        with failing(NOT_CHECKED):
+            raise
+    if not checked and session.warn_once("limit blind"):
+        diagnostics.add_warning(NOT_CHECKED, session.told(NOT_CHECKED_BLIND))
+    return checked
+
+
+def warn_of_gap(session: "Session", quota: "Quota", diagnostics: "Diagnostics") -> None:
+    """Warn of a replacement while no slot is free.
+
+    In the first half of its planning, because Terraform drops the warnings of the second.
+    """
+    try:
+        full = quota.is_full()
+    except (CrusoeError, OwnerUnknown):
+        return  # the creation meets it too, and reports it
+    if full and session.warn_once("gap"):
+        summary, detail = GAP
+        diagnostics.add_warning(summary, session.told(detail))

@@ -1,0 +1,222 @@
+"""Planning a rotating token: whether it rotates, what is known of that, and whether there is room.
+
+An apply plans every change once more, and both plans have to agree. So nothing here looks at a
+clock: what had come is written into the state when Terraform loads or refreshes it for a plan
+(`RotatingToken.as_of`), and the apply finds it there. A duration that this very plan changes is
+held against the time of the last refresh, which is kept in the private data.
+"""
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final
+
+from tf.types import Unknown
+
+from crusoe_provider.provider import quota_plan
+from crusoe_provider.provider.attributes import ORGANIZATION_ID, PROFILE
+from crusoe_provider.provider.profile_change import changes_user, planned_session
+from crusoe_provider.provider.quota_texts import rotation_warning
+from crusoe_provider.provider.validators import given
+from crusoe_provider.providerserver.resource import PlanContext, State
+from crusoe_provider.tokens.rotating_token import (
+    KEY_ATTRIBUTES,
+    PREVIOUS_ATTRIBUTES,
+    RotatingToken,
+)
+from crusoe_provider.tokens.rotation import Aim, Holding, aim_of, surplus
+from crusoe_provider.tokens.rotation_memory import RotationMemory
+from crusoe_provider.tokens.token import is_unknown
+
+if TYPE_CHECKING:
+    from crusoe_provider.tokens.quota import Quota
+    from crusoe_provider.tokens.sessions import Sessions
+
+_NEW: Final[dict[str, Any]] = dict.fromkeys(KEY_ATTRIBUTES, Unknown)
+_NEW_PREVIOUS: Final[dict[str, Any]] = dict.fromkeys(PREVIOUS_ATTRIBUTES, Unknown)
+
+
+class Wanted(Enum):
+    """Whether a new key is wanted."""
+
+    NO = auto()
+    YES = auto()
+    MAYBE = auto()
+    """It depends on a value that only the apply knows."""
+
+
+class RotatingTokenPlan:
+    """The plan for one rotating token.
+
+    Args:
+        sessions: The sessions.
+        profile: The planned profile, which may be unknown.
+        ctx: The context of the call.
+    """
+
+    def __init__(self, sessions: "Sessions", profile: Any, ctx: PlanContext) -> None:
+        self._sessions = sessions
+        # None while the profile or the provider block is not known yet.
+        self._session = planned_session(sessions, profile)
+        self._ctx = ctx
+        self._memory = RotationMemory.of(ctx.private)
+
+    # -- A token that is to be created ---------------------------------------------------------
+
+    def creation(self, planned: RotatingToken) -> RotatingToken:
+        """Return the plan for a new token, which may be the successor of another."""
+        config, session = self._ctx.config, self._session
+        planned = planned.with_previous(None).but(
+            generation=1, ready_for_rotation=False, ready_for_revocation=False
+        )
+        if given(config["expires_after"]) is None:
+            planned = planned.but(expires_at=None)
+        if session is None:
+            return planned
+        organization_id = quota_plan.organization(session, config, planned.organization_id)
+        if organization_id is None:
+            return planned
+        if is_unknown(planned.organization_id):
+            planned = planned.but(organization_id=organization_id)
+        quota = session.quota(organization_id)
+        self._release_predecessor(quota)
+        if quota_plan.count_creation(session, quota, self._ctx.diagnostics):
+            shortage = quota.shortage_of_another()
+            if shortage is not None:
+                warning = rotation_warning(shortage)
+                self._ctx.diagnostics.add_warning(warning.summary, session.told(warning.detail))
+        return planned
+
+    def _release_predecessor(self, quota: "Quota") -> None:
+        memory = self._memory
+        for key in {*memory.keys, *memory.leaving}:
+            quota.plan_release(key)
+        if memory.counted:
+            # The first half of this replacement was a rotation, which now is none.
+            quota.drop_planned_creation()
+
+    # -- A token that is there -----------------------------------------------------------------
+
+    def update(self, current: RotatingToken, proposed: State) -> RotatingToken:
+        """Return the plan for an existing token; the context takes what forces a replacement."""
+        ctx = self._ctx
+        # What means the same is no change: the state keeps its own spelling.
+        stored = current.to_state()
+        planned = RotatingToken.of_plan(
+            {n: v if n in ctx.changed_fields else stored[n] for n, v in proposed.items()}
+        ).but(ready_for_rotation=False, ready_for_revocation=False)
+        holding = current.holding._replace(leaving=self._memory.leaving)
+        wanted = self._wanted(current, planned)
+        aim = aim_of(
+            holding,
+            rotate=wanted is Wanted.YES,
+            revoke_previous=self._revokes_previous(current, planned),
+            useless=current.useless(),
+        )
+        if _differs(current.organization_id, planned.organization_id):
+            ctx.requires_replace.add(ORGANIZATION_ID)
+        if changes_user(
+            self._sessions,
+            current.profile,
+            planned.profile,
+            owner=next((m.caller for m in self._memory.keys.values() if m.caller), None),
+            organization_id=current.organization_id,
+            keys=holding.keys,
+        ):
+            ctx.requires_replace.add(PROFILE)
+        self._memory.counted = False
+        self._count(current, holding, aim)
+        self._memory.keep(holding, ctx.private)
+        if wanted is Wanted.MAYBE:
+            return planned.but(**_NEW, **_NEW_PREVIOUS, generation=Unknown)
+        if aim.rotate:
+            planned = planned.but(**_NEW, generation=current.generation + 1)
+            if given(planned.expires_after) is None:
+                planned = planned.but(expires_at=None)
+        if aim.kept != current.previous_access_key_id:
+            kept = current.current if aim.kept is not None else None
+            planned = planned.with_previous(kept)
+        elif aim.kept is not None and is_unknown(planned.revoke_previous_after):
+            planned = planned.but(**_NEW_PREVIOUS)
+        return planned
+
+    def _wanted(self, current: RotatingToken, planned: RotatingToken) -> Wanted:
+        found = [
+            _change(current.alias, planned.alias),
+            self._of_map(current, planned),
+            self._of_life(current, planned),
+            self._of_age(current, planned),
+        ]
+        return next((w for w in (Wanted.YES, Wanted.MAYBE) if w in found), Wanted.NO)
+
+    def _of_map(self, current: RotatingToken, planned: RotatingToken) -> Wanted:
+        before, after = given(current.rotate_when_changed), planned.rotate_when_changed
+        # A token that had none takes up the argument without a rotation.
+        if before is None or "rotate_when_changed" not in self._ctx.changed_fields:
+            return Wanted.NO
+        if is_unknown(after):
+            return Wanted.MAYBE
+        after = given(after) or {}
+        if set(before) == set(after) and all(
+            is_unknown(value) or value == before[name] for name, value in after.items()
+        ):
+            return Wanted.MAYBE if any(map(is_unknown, after.values())) else Wanted.NO
+        return Wanted.YES
+
+    def _of_life(self, current: RotatingToken, planned: RotatingToken) -> Wanted:
+        if "expires_after" not in self._ctx.changed_fields:
+            return Wanted.NO
+        # A key that has an expiry takes up the argument without a rotation.
+        if given(current.expires_after) is None and current.expires_at is not None:
+            return Wanted.NO
+        return _change(current.expires_after, planned.expires_after)
+
+    def _of_age(self, current: RotatingToken, planned: RotatingToken) -> Wanted:
+        if "rotate_after" not in self._ctx.changed_fields:
+            return Wanted.YES if current.ready_for_rotation else Wanted.NO
+        if is_unknown(planned.rotate_after):
+            return Wanted.MAYBE
+        looked = self._memory.looked_at
+        due = current.but(rotate_after=planned.rotate_after)
+        gone = current.current is None
+        return Wanted.YES if gone or (looked and due.due_for_rotation(looked)) else Wanted.NO
+
+    def _revokes_previous(self, current: RotatingToken, planned: RotatingToken) -> bool:
+        changed = "revoke_previous_after" in self._ctx.changed_fields
+        # With a key that leaves, that the state says "ready" need not be said of the previous one.
+        if not changed and not self._memory.leaving:
+            return bool(current.ready_for_revocation)
+        looked = self._memory.looked_at
+        due = current.but(revoke_previous_after=planned.revoke_previous_after)
+        return looked is not None and due.due_for_revocation(looked)
+
+    def _count(self, current: RotatingToken, holding: Holding, aim: Aim) -> None:
+        session, organization_id = self._session, current.organization_id
+        if session is None or not organization_id:
+            return
+        quota = session.quota(organization_id)
+        if self._ctx.requires_replace:
+            for key in holding.keys:
+                quota.plan_release(key)
+            # A slot of the new user is no business of the old one's.
+            if PROFILE not in self._ctx.requires_replace:
+                quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics)
+            return
+        going = surplus(holding, aim)
+        for key in going:
+            quota.plan_release(key)
+        for key in holding.keys:
+            if key not in going:
+                quota.plan_keep(key)
+        if aim.rotate:
+            self._memory.counted = True
+            quota_plan.count_creation(session, quota, self._ctx.diagnostics)
+
+
+def _change(before: Any, after: Any) -> Wanted:
+    if is_unknown(after):
+        return Wanted.MAYBE
+    return Wanted.NO if given(before) == given(after) else Wanted.YES
+
+
+def _differs(before: Any, after: Any) -> bool:
+    """Say whether a planned value is another one; what is empty counts as not set."""
+    return is_unknown(after) or given(before) != given(after)
