@@ -1,5 +1,6 @@
 """Many users in one provider block: a profile for each object."""
 
+import json
 import time
 
 import pytest
@@ -148,6 +149,24 @@ def test_a_bad_entry_is_found_by_validate(workspace: Workspace, entry: str, summ
 
     assert "ci" in error.detail
     assert "not base64!" not in error.detail
+
+
+def test_the_example_serves_every_service(workspace: Workspace, crusoe: Crusoe) -> None:
+    """From an ephemeral variable, without credentials in the environment."""
+    users = add_users(crusoe, NAMES)
+    del workspace.variables["CRUSOE_ACCESS_KEY_ID"], workspace.variables["CRUSOE_SECRET_KEY"]
+    pairs = {
+        name: {"access_key_id": user.access_key_id, "secret_key": user.secret_key}
+        for name, user in users.items()
+    }
+    workspace.variables["TF_VAR_crusoe_profiles"] = json.dumps(pairs)
+    workspace.use_example("service-tokens")
+
+    workspace.apply().succeeded()
+
+    assert owners(crusoe) == {name: user.id for name, user in users.items()}
+    assert workspace.output_json()["free_slots"] == dict.fromkeys(NAMES, 1)
+    assert workspace.plan("-detailed-exitcode").exit_code == 0
 
 
 # -- Changes ---------------------------------------------------------------------------------------
