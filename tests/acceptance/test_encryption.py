@@ -277,7 +277,6 @@ def test_it_is_handed_on_while_an_apply_runs_and_stored_nowhere(
         assert files_with(text, files_of(sink)) == []
 
 
-@pytest.mark.needs_terraform("1.10", opentofu="1.11")
 def test_the_example_hands_the_secret_to_a_command(
     workspace: Workspace, crusoe: Crusoe, tmp_path: Path
 ) -> None:
@@ -300,7 +299,6 @@ def test_the_example_hands_the_secret_to_a_command(
     assert workspace.plan("-detailed-exitcode").exit_code == 0
 
 
-@pytest.mark.needs_terraform("1.10", opentofu="1.11")
 def test_the_result_is_as_sensitive_as_the_identity(workspace: Workspace, crusoe: Crusoe) -> None:
     """Terraform refuses to put it into an output that is not, or an argument that is stored."""
     workspace.variables["TF_VAR_identity"] = AGE_IDENTITY
@@ -326,7 +324,6 @@ def test_the_result_is_as_sensitive_as_the_identity(workspace: Workspace, crusoe
     assert secret_of(crusoe) not in applied.text
 
 
-@pytest.mark.needs_terraform("1.8", opentofu="1.7")
 @pytest.mark.parametrize(
     ("ciphertext", "identity", "argument"),
     [
@@ -358,7 +355,6 @@ def test_what_cannot_be_decrypted_is_said_of_its_argument(
 # -- Tokens that exist already ---------------------------------------------------------------------
 
 
-@pytest.mark.needs_terraform("1.5", opentofu="1.6")
 def test_an_import_encrypts_the_secret_of_the_environment(
     workspace: Workspace, crusoe: Crusoe
 ) -> None:
@@ -378,7 +374,6 @@ def test_an_import_encrypts_the_secret_of_the_environment(
     assert workspace.plan("-detailed-exitcode").exit_code == 0
 
 
-@pytest.mark.needs_terraform("1.5", opentofu="1.6")
 def test_an_import_without_recipients_stores_the_secret_in_the_apply(
     workspace: Workspace, crusoe: Crusoe
 ) -> None:

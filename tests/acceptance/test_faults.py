@@ -348,7 +348,10 @@ DELETIONS: dict[str, dict[str, Any]] = {
     "500 after": {"answer": Answer(500, "{}"), "carried_out": True},
     "HTML after": {"answer": HTML, "carried_out": True},
     "429": {"answer": Answer(429, "{}")},
-    "404": {"answer": Answer(404, "{}"), "carried_out": True},
+    "404": {
+        "answer": Answer(404, '{"code": "not_found", "message": "no such key"}'),
+        "carried_out": True,
+    },
 }
 
 

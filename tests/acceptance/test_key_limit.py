@@ -67,7 +67,7 @@ def test_a_new_token_beside_two_that_terraform_does_not_manage_is_refused(
     unmanaged = "not managed by a crusoe_storage_token of this state"
     for text in ('alias "laptop"', "expires 2030-05-01", "disabled", unmanaged):
         assert text in error.detail
-    assert f'id = "{first.key_uuid}"' in error.detail
+    assert f'id       = "{first.key_uuid}"' in error.detail
     assert len(cloud.keys()) == 2
 
 

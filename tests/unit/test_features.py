@@ -22,6 +22,7 @@ NEW = Version("Terraform", (1, 15, 5))
         ('terraform {\n  required_version = ">= 1.5"\n}', "configurations that say so"),
         ('check "quota" {\n}', "check blocks"),
         ('ephemeral "crusoe_storage_token" "t" {}', "ephemeral resources"),
+        ('variable "v" {\n  ephemeral = true\n}', "ephemeral variables"),
         ("x = provider::crusoe::credentials_file(1)", "functions of providers"),
         ('action "crusoe_storage_revoke_token" "r" {}', "actions"),
     ],

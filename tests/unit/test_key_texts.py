@@ -25,7 +25,7 @@ def test_an_import_block_has_the_id_as_plain_text() -> None:
     """Neither the end of the text nor a template."""
     block = import_block(StorageKey(access_key_id='x"${file("a")}%{if b}\\'))
 
-    assert 'id = "x\\"$${file(\\"a\\")}%%{if b}\\\\"' in block
+    assert 'id       = "x\\"$${file(\\"a\\")}%%{if b}\\\\"' in block
 
 
 def test_an_alias_is_printable() -> None:

@@ -18,10 +18,14 @@ from crusoe_provider.provider.diagnostics import failing
 from crusoe_provider.provider.validators import check_organization_id, check_status, given
 from crusoe_provider.providerserver.resource import State
 from crusoe_provider.providerserver.types import Object
+from crusoe_provider.tokens.errors import OwnerUnknown
 from crusoe_provider.tokens.token import in_order, listed_token
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crusoe_provider.api.models import StorageKey
+    from crusoe_provider.tokens.session import Session
     from crusoe_provider.tokens.sessions import Sessions
 
 
@@ -106,7 +110,8 @@ class StorageTokensDataSource(iface.DataSource):
                     Number(),
                     computed=True,
                     description=(
-                        "How many tokens the caller has there, whatever the filters. Example: `1`."
+                        "How many tokens the caller has there, whatever the filters; null if whose "
+                        "they are cannot be told. Example: `1`."
                     ),
                 ),
                 Attribute(
@@ -134,19 +139,32 @@ class StorageTokensDataSource(iface.DataSource):
         with failing("Storage tokens not listed"):
             organization_id = session.organization_id(config[ORGANIZATION_ID])
             keys = session.account.keys(organization_id)
-            mine = session.ownership.mine(keys, session.account.identity())
+            mine = _mine(session, keys, needed=bool(config["mine"]))
         now, limit = session.now(), session.key_limit or None
-        candidates = mine if config["mine"] else keys
+        candidates = mine or [] if config["mine"] else keys
+        used = None if mine is None else len(mine)
         wanted = [key for key in candidates if _is_wanted(key, config)]
         return config | {
             ORGANIZATION_ID: config[ORGANIZATION_ID] or organization_id,
             "tokens": [listed_token(key, now) for key in in_order(wanted)],
             "key_limit": limit,
-            "keys_used": len(mine),
-            "keys_available": None if limit is None else max(0, limit - len(mine)),
+            "keys_used": used,
+            "keys_available": None if limit is None or used is None else max(0, limit - used),
         }
 
 
 def _is_wanted(key: "StorageKey", config: State) -> bool:
     filters = {"alias": key.alias, "user_id": key.user_id, "status": key.status}
     return all(given(config[name]) in {None, value} for name, value in filters.items())
+
+
+def _mine(
+    session: "Session", keys: "Sequence[StorageKey]", *, needed: bool
+) -> "list[StorageKey] | None":
+    """Return the caller's keys; `None` if whose they are cannot be told, and need not be."""
+    try:
+        return session.ownership.mine(keys, session.account.identity())
+    except OwnerUnknown:
+        if needed:
+            raise
+        return None

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from tf.schema import Attribute, Schema
-from tf.types import String
+from tf.types import String, Unknown
 from tf.utils import Diagnostics
 
 from crusoe_provider.provider.attributes import (
@@ -14,6 +14,7 @@ from crusoe_provider.provider.attributes import (
     profile_attribute,
 )
 from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.provider.quota_texts import NOT_OPENED
 from crusoe_provider.provider.validators import (
     check_alias,
     check_duration,
@@ -27,6 +28,7 @@ from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.lifetime import expiry_after
 
 if TYPE_CHECKING:
+    from crusoe_provider.tokens.session import Session
     from crusoe_provider.tokens.sessions import Sessions
 
 _DEFAULT_LIFE: Final = "1h"
@@ -130,11 +132,15 @@ class EphemeralStorageToken(EphemeralResource):
         life = parse_duration(expires_after)
         with failing(_NOT_OPENED):
             organization_id = session.organization_id(config[ORGANIZATION_ID])
-            session.quota(organization_id).open()
+            quota = session.quota(organization_id)
+            if _may_go_without(session) and quota.is_still_full():
+                ctx.diagnostics.add_warning(*NOT_OPENED)
+                return _unopened(config, expires_after, organization_id)
+            quota.open()
             creation = session.creation(organization_id)
             try:
                 created = creation.create(
-                    alias=config["alias"],
+                    alias=given(config["alias"]),
                     expire_at=lambda: expiry_after(life, session.now()),
                     seconds=_WAIT.total_seconds(),
                 )
@@ -148,11 +154,7 @@ class EphemeralStorageToken(EphemeralResource):
             _ACCESS_KEY_ID: access_key_id,
             PROFILE: profile,
         }
-        return {
-            "alias": config["alias"],
-            "expires_after": config["expires_after"] or expires_after,
-            ORGANIZATION_ID: config[ORGANIZATION_ID] or organization_id,
-            PROFILE: config[PROFILE],
+        return _unopened(config, expires_after, organization_id) | {
             "id": creation.token_id(access_key_id),
             _ACCESS_KEY_ID: access_key_id,
             "secret_key": created.key.secret_key,
@@ -167,3 +169,23 @@ class EphemeralStorageToken(EphemeralResource):
         with failing(f"Ephemeral storage token {access_key_id} not revoked"):
             session = self._sessions.get(ctx.private.get(PROFILE))
             session.revoke(ctx.private[ORGANIZATION_ID], access_key_id, finish=True)
+
+
+def _may_go_without(session: "Session") -> bool:
+    """Say whether this is a refresh or the plan of a destruction, which nothing may stand in."""
+    terraform = session.terraform
+    return terraform.only_refreshes() or (terraform.creates_nothing() and terraform.is_planning())
+
+
+def _unopened(config: State, expires_after: str, organization_id: str) -> State:
+    """Return the values of a token before it is there; what is written, if empty, stays so."""
+    defaults = {"expires_after": expires_after, ORGANIZATION_ID: organization_id}
+    return {
+        "alias": config["alias"],
+        PROFILE: config[PROFILE],
+        **{n: default if config[n] is None else config[n] for n, default in defaults.items()},
+        "id": Unknown,
+        _ACCESS_KEY_ID: Unknown,
+        "secret_key": Unknown,
+        "expires_at": Unknown,
+    }

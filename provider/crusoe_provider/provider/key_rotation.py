@@ -42,6 +42,7 @@ class KeyRotation:
         self._planned = planned
         self._memory = RotationMemory.of(ctx.private)
         self._memory.counted = False
+        self._memory.teach(session.ownership)
         with failing(_NOT_ROTATED):
             self._organization_id = session.organization_id(prior.organization_id)
         tokens = (prior.current, prior.previous)
@@ -80,7 +81,7 @@ class KeyRotation:
                     self._session,
                     self._organization_id,
                     self._planned.next_token(),
-                    seconds=token_creation.waiting_time(self._planned.timeouts, "update"),
+                    time_limit=token_creation.time_limit_of(self._planned.timeouts, "update"),
                     make_room=make_room,
                 )
         except AnswerLost as lost:

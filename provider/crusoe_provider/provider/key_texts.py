@@ -33,8 +33,18 @@ def deletion_command(key: "StorageKey") -> str:
 
 
 def import_block(key: "StorageKey") -> str:
-    """Return a block that imports `key`, to be pasted once NAME is filled in."""
+    """Return a block that imports `key`, to be pasted once NAME is filled in.
+
+    Terraform refuses the provider beside a resource block of that name. Without such a block newer
+    versions need it: they take the resource for one of hashicorp/crusoe.
+    """
     quoted = (key.key_uuid or key.access_key_id).replace("\\", "\\\\").replace('"', '\\"')
     # An ID of the API's is data: no template either.
     quoted = quoted.replace("${", "$${").replace("%{", "%%{")
-    return f'  import {{\n    to = crusoe_storage_token.NAME\n    id = "{quoted}"\n  }}'
+    return (
+        "  import {\n"
+        "    to       = crusoe_storage_token.NAME\n"
+        f'    id       = "{quoted}"\n'
+        "    provider = crusoe # drop this line if there is a resource block of that NAME\n"
+        "  }"
+    )

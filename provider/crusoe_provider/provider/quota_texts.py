@@ -49,17 +49,31 @@ NOT_CHECKED_BLIND: Final = (
     "To have the limit checked, plan with a higher -parallelism."
 )
 
-_PREDECESSOR_STAYS: Final = (
-    "The token that this one replaces still has its slot, and is deleted only after the new one "
-    "was created: create_before_destroy is set in the lifecycle block (or, with OpenTofu, destroy "
-    "= false). That works only while another slot is free. Free one, or take that setting out of "
-    "the lifecycle block and apply again."
+NOT_OPENED: Final = (
+    "Ephemeral storage token not created: no free slot",
+    (
+        "All slots for tokens of this user are taken. This command only destroys or refreshes, so "
+        "it goes on without the token: its values count as not known yet, and what depends on them "
+        "may be left out.\n\n"
+        "Free a slot first if this command needs the token."
+    ),
+)
+
+_HELD_BY_OWN: Final = (
+    "If this token is to replace one, and its lifecycle block sets create_before_destroy (or, with "
+    "OpenTofu, destroy = false), the old one keeps its slot until the new one was created: free a "
+    "slot, or take that setting out of the block for one apply. If the old one is tainted, for "
+    "instance because a provisioner failed, and the state has its secret, terraform untaint keeps "
+    "it instead; the next apply then deletes what is left of its predecessor."
+)
+_IDLE: Final = (
+    "Nothing else was under way in this apply that could free one.\n\n"
+    f"{_HELD_BY_OWN} Otherwise somebody has taken the slot since the plan: free one, then apply "
+    'again. To wait for somebody else to free one, set timeouts { create = "10m" }.'
 )
 _NONE_CAME_FREE: Final = (
-    "If the lifecycle block of a token sets create_before_destroy, its old token is deleted only "
-    "after the new one was created, and has its slot until then: take that out of the block for "
-    "one apply, or free a slot. If another token is deleted in the same apply and that takes "
-    'longer, raise the time limit with timeouts { create = "10m" }.'
+    "If this apply deletes another token, and that takes longer, raise the time limit with "
+    f'timeouts {{ create = "10m" }}. {_HELD_BY_OWN}'
 )
 _BLOCKED: Final = (
     "Terraform carries out only so many operations at a time (-parallelism), in any order, and all "
@@ -110,32 +124,34 @@ def _plan(shortage: Shortage) -> Diagnosis:
 
 def _apply(error: NoSlotCameFree) -> Diagnosis:
     waited = format_duration(timedelta(seconds=round(error.waited)))
-    if error.predecessor_stays:
-        reason = _PREDECESSOR_STAYS
-    else:
-        reason = _BLOCKED if error.blocked else _NONE_CAME_FREE
+    reason = _BLOCKED if error.blocked else _NONE_CAME_FREE
+    if error.idle:
+        reason = _IDLE
     return Diagnosis(
         "No free slot for the storage token",
         f"A user may have {error.shortage.limit} storage tokens in an organization, and all are "
-        f"taken. None came free within {waited}, so nothing was created.\n\n"
+        f"taken. No slot came free within {waited}, so nothing was created.\n\n"
         f"{reason}\n\n{_keys(error.shortage)}",
     )
 
 
 def _open(shortage: Shortage) -> Diagnosis:
-    borrowed = len(shortage.borrowed)
-    if borrowed:
-        remedy = (
-            f"\n{borrowed} of them were borrowed in this run, by other ephemeral storage tokens. "
+    # With this one, unless nothing asks for a slot any more.
+    lent = max(1, len(shortage.borrowed) + shortage.opening)
+    text = (
+        f"A user may have {shortage.limit} storage tokens in an organization, and no slot is left "
+        "for this one. An ephemeral token is created in every plan and again in every apply, and "
+        "needs a free slot both times."
+    )
+    if lent > 1:
+        text += (
+            f" With this one, {lent} are to be borrowed in this run by ephemeral storage tokens "
+            "at the same time.\n\n"
             "Use fewer ephemeral tokens at a time, for example one for several purposes."
         )
-    else:
-        remedy = _ways_out(shortage)
+    remedy = _ways_out(shortage) if shortage.keys or lent == 1 else ""
     return Diagnosis(
-        "No free slot for the ephemeral storage token",
-        f"A user may have {shortage.limit} storage tokens in an organization, and all are "
-        "taken. An ephemeral token is created in every plan and again in every apply, and needs a "
-        f"free slot both times.\n\n{_keys(shortage) if borrowed else ''}{remedy}",
+        "No free slot for the ephemeral storage token", f"{text}\n\n{remedy}".rstrip("\n")
     )
 
 
@@ -147,7 +163,9 @@ def _ways_out(shortage: Shortage) -> str:
     if not shortage.keys:
         return f"The user has none yet. Drop a token from the configuration, or {_ANOTHER_USER}"
     ways = []
-    unmanaged = [key for key in shortage.keys if key.access_key_id not in shortage.seen]
+    unmanaged = [
+        key for key in shortage.keys if key.access_key_id not in shortage.seen | shortage.borrowed
+    ]
     if shortage.unmanaged_known and unmanaged:
         commands = "".join(f"\n      {deletion_command(key)}" for key in unmanaged)
         ways.append(
@@ -157,6 +175,10 @@ def _ways_out(shortage: Shortage) -> str:
         ways.append(
             "let this configuration manage one that exists, in place of a new one:\n\n"
             f"{import_block(unmanaged[0])}\n"
+        )
+        ways.append(
+            "where crusoe_storage_s3_key of Crusoe's own provider manages it: hand it over with a "
+            "moved block, or remove it in one apply and create the new one in the next"
         )
     ways.append("drop a token from the configuration")
     ways.append(_ANOTHER_USER)

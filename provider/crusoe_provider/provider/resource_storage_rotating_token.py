@@ -128,15 +128,13 @@ class StorageRotatingTokenResource(Resource):
         with failing():
             organization_id = session.organization_id(given_id)
         plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
-        predecessors = RotationMemory.of(ctx.private).keys
         try:
             with failing(_NOT_CREATED):
                 token, key_memory = token_creation.make(
                     session,
                     organization_id,
                     plan.next_token(),
-                    seconds=token_creation.waiting_time(plan.timeouts, "create"),
-                    predecessor=next(iter(predecessors), None),
+                    time_limit=token_creation.time_limit_of(plan.timeouts, "create"),
                 )
         except AnswerLost as lost:
             if lost.left is not None:
@@ -191,9 +189,11 @@ class StorageRotatingTokenResource(Resource):
         """Revoke all keys, the current one last; those that are gone already are success."""
         token = RotatingToken.of_state(current)
         session = self._sessions.get(token.profile)
+        memory = RotationMemory.of(ctx.private)
+        memory.teach(session.ownership)
         with failing("Storage token not deleted"):
             organization_id = session.organization_id(token.organization_id)
-            for key in _held(token, RotationMemory.of(ctx.private)).keys:
+            for key in _held(token, memory).keys:
                 if not session.revoke(organization_id, key):
                     # For another user than the owner every token is absent.
                     session.presence(organization_id).check_owner(

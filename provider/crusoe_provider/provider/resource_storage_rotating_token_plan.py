@@ -192,6 +192,7 @@ class RotatingTokenPlan:
         session, organization_id = self._session, current.organization_id
         if session is None or not organization_id:
             return
+        self._memory.teach(session.ownership)
         quota = session.quota(organization_id)
         if self._ctx.requires_replace:
             for key in holding.keys:

@@ -30,8 +30,8 @@ from crusoe_provider.provider.reading import (
     warn_of_loss,
     warn_of_no_proof,
 )
-from crusoe_provider.provider.resource_storage_token_plan import TokenPlan
-from crusoe_provider.provider.token_creation import waiting_time
+from crusoe_provider.provider.resource_storage_token_plan import TokenPlan, home
+from crusoe_provider.provider.token_creation import time_limit_of
 from crusoe_provider.provider.token_import import claim_secret, find_keys, split_id
 from crusoe_provider.provider.validators import (
     check_alias,
@@ -232,7 +232,8 @@ class StorageTokenResource(Resource):
                                 description=(
                                     "How long a creation waits for a free slot when the user has "
                                     "the most tokens already, as a duration. Changing it changes "
-                                    "nothing at Crusoe. Default: `2m`. Example: `10m`."
+                                    "nothing at Crusoe. Default: `2m`, and less once nothing in "
+                                    "this apply can free a slot any more. Example: `10m`."
                                 ),
                             )
                         ],
@@ -279,14 +280,14 @@ class StorageTokenResource(Resource):
         del ctx
         token = Token.of_state(current)
         session = self._sessions.quietly(token.profile)
-        if session is not None and token.organization_id:
-            session.quota(token.organization_id).plan_release(token.access_key_id)
+        if session and (organization_id := home(session, token.organization_id)):
+            session.quota(organization_id).plan_release(token.access_key_id)
 
     def create(  # type: ignore[override]  # see Resource
         self, ctx: CreateContext, planned: State
     ) -> State | None:
         """Create the token; its secret is saved before anything else can fail."""
-        plan, memory = Token.of_plan(planned), Memory.of(ctx.private)
+        plan = Token.of_plan(planned)
         session = self._sessions.get(plan.profile)
         given_id = None if is_unknown(plan.organization_id) else plan.organization_id
         with failing():
@@ -300,8 +301,7 @@ class StorageTokenResource(Resource):
                     session,
                     organization_id,
                     plan,
-                    seconds=waiting_time(plan.timeouts, "create"),
-                    predecessor=memory.key,
+                    time_limit=time_limit_of(plan.timeouts, "create"),
                 )
         except AnswerLost as lost:
             if lost.left is not None:
@@ -382,14 +382,13 @@ class StorageTokenResource(Resource):
         self, ctx: DeleteContext, current: State
     ) -> None:
         """Revoke the token; one that is gone already is success."""
-        del ctx
         token = Token.of_state(current)
         session = self._sessions.get(token.profile)
         with failing("Storage token not deleted"):
             organization_id = session.organization_id(token.organization_id)
             if not session.revoke(organization_id, token.access_key_id):
                 # For another user than the owner every token is absent.
-                session.presence(organization_id).check_owner(token)
+                session.presence(organization_id).check_owner(token, Memory.of(ctx.private))
 
     def import_(  # type: ignore[override]  # see Resource
         self,

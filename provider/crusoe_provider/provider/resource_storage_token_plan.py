@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tf.types import Unknown
 
+from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.provider import quota_plan
 from crusoe_provider.provider.attributes import ORGANIZATION_ID, PROFILE
 from crusoe_provider.provider.diagnostics import Refusal
@@ -22,6 +23,7 @@ from crusoe_provider.provider.validators import given
 from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import PlanContext, State
 from crusoe_provider.tokens import encryption
+from crusoe_provider.tokens.errors import NotKnownYet
 from crusoe_provider.tokens.lifetime import Standing
 from crusoe_provider.tokens.presence import Memory
 from crusoe_provider.tokens.token import Token, is_unknown
@@ -199,17 +201,21 @@ class TokenPlan:
 
     def _mark_replacing(self, current: Token, planned: Token) -> None:
         before, after, replace = current.to_state(), planned.to_state(), self._ctx.requires_replace
+        for one, other in ((before, after), (after, before)):
+            if one[ORGANIZATION_ID] == "" and self._session is not None:
+                one[ORGANIZATION_ID] = home(self._session, "") or other[ORGANIZATION_ID]
         replace.update(name for name in _REPLACING if _differs(before[name], after[name]))
         # A token that is imported or moved takes up the argument without a replacement.
         name = "rotate_when_changed"
-        if name in self._ctx.changed_fields and given(before[name]) is not None:
+        if given(before[name]) is not None and _values(before[name]) != _values(after[name]):
             replace.add(name)
 
     def _count(self, current: Token) -> None:
         session = self._session
-        if session is None or not current.organization_id:
+        organization_id = home(session, current.organization_id) if session else None
+        if session is None or organization_id is None:
             return
-        quota = session.quota(current.organization_id)
+        quota = session.quota(organization_id)
         if not self._ctx.requires_replace:
             quota.plan_keep(current.access_key_id)
             return
@@ -259,6 +265,31 @@ class TokenPlan:
                 "Set expires_at to a later date, or let expires_after and renew_before renew it in "
                 "time.",
             )
+
+
+def _values(mapping: Any) -> Any:
+    """Return a map without entries that have no value; an unknown one as it is."""
+    if not isinstance(mapping, dict):
+        return {} if mapping is None else mapping
+    return {name: value for name, value in mapping.items() if value is not None}
+
+
+def home(session: "Session", stored: str | None) -> str | None:
+    """Return the organization of an existing token, if it can be told.
+
+    Args:
+        session: The session.
+        stored: What the state has; an empty text where a module has handed one on, and nothing
+            where the token was moved from elsewhere. Both stand for the default one.
+    """
+    if stored:
+        return stored
+    if stored is None:
+        return None
+    try:
+        return session.organization_id(None)
+    except (CrusoeError, NotKnownYet):
+        return None  # the refresh meets it too, and reports it
 
 
 def _differs(before: Any, after: Any) -> bool:

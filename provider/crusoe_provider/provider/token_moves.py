@@ -59,7 +59,8 @@ def to_rotating_token(source: MoveSource) -> State | None:
     kind, token = _kind(source), None
     if kind == _VENDORS_KEY:
         token = _of_vendor(source)
-    elif kind == _TOKEN:
+    elif kind == _TOKEN and not source.state.get("encrypted_secret_key"):
+        # A rotating token has no place for an encrypted secret, which would be lost.
         token = _of_token(source)
     if token is None or not token.access_key_id:
         return None

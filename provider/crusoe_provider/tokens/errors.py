@@ -89,6 +89,7 @@ class Shortage:
         seen: The access key IDs of those that a state of this run has shown.
         borrowed: The access key IDs of ephemeral tokens of this run.
         verdict: The count of a plan.
+        opening: How many ephemeral tokens of this run ask for a slot.
         unmanaged_known: Whether a key that was not seen is certainly in no state of this run.
     """
 
@@ -97,6 +98,7 @@ class Shortage:
     seen: frozenset[str]
     borrowed: frozenset[str]
     verdict: "Verdict"
+    opening: int = 0
     unmanaged_known: bool = False
 
 
@@ -122,16 +124,14 @@ class NoSlotCameFree(QuotaExceeded):
     Attributes:
         waited: For how many seconds.
         blocked: Whether Terraform had all its operations waiting like this one.
-        predecessor_stays: Whether the token that this one replaces is deleted only afterwards.
+        idle: Whether nothing in this apply seemed to free a slot any more.
     """
 
-    def __init__(
-        self, shortage: Shortage, *, waited: float, blocked: bool, predecessor_stays: bool
-    ) -> None:
+    def __init__(self, shortage: Shortage, *, waited: float, blocked: bool, idle: bool) -> None:
         super().__init__(shortage)
         self.waited = waited
         self.blocked = blocked
-        self.predecessor_stays = predecessor_stays
+        self.idle = idle
 
 
 class Flaw(Enum):

@@ -40,6 +40,8 @@ _PATIENCE_WITH_OTHERS_SECONDS: Final = 10.0
 _LONGEST_DECISION_SECONDS: Final = 120.0
 # In an apply, longer than a slow deletion of another plugin takes.
 _PATIENCE_WITH_OTHERS_APPLYING_SECONDS: Final = 45.0
+# In an apply without other plugins: what Terraform does between two calls takes less.
+_IDLE_SECONDS: Final = 10.0
 # How often the list is read while a creation waits for a slot that another process may free.
 _LIST_SECONDS: Final = 2.0
 # How long a token that is created waits for those beside it, before the list is read for all.
@@ -260,23 +262,34 @@ class Quota:
         self._list(fresh=fresh, recent=_SNAPSHOT_SECONDS)
         return not self._has_room()
 
+    def is_still_full(self) -> bool:
+        """Say whether no slot is free; a key that was revoked a moment ago does not count.
+
+        Raises:
+            OwnerUnknown: Whose the keys are cannot be told.
+            CrusoeError: The keys, or whose they are, could not be read.
+        """
+        return self.is_full() and self.is_full(fresh=True)
+
     def open(self) -> None:
         """Check that an ephemeral token has room, as `plan_creation`; nothing comes free for it.
 
         Raises:
-            NoRoomToOpen: All slots are taken.
-            PlanExceedsQuota: The plan as a whole cannot be carried out.
+            NoRoomToOpen: All slots are taken, or the plan as a whole cannot be carried out.
             CrusoeError: The keys, or whose they are, could not be read.
         """
-        # A key that was revoked a moment ago, outside of this process, does not count.
-        if self._checks_plans() and self.is_full() and self.is_full(fresh=True):
+        if self._checks_plans():
+            self._list(fresh=False)
+        with self._lock:
+            self._tally.opening += 1
+        if self._checks_plans() and self.is_still_full():
             with self._lock:
                 raise NoRoomToOpen(self._shortage(self._count.verdict()))
         try:
             self.plan_creation()
-        except PlanExceedsQuota:
+        except PlanExceedsQuota as error:
             self.drop_planned_creation()
-            raise
+            raise NoRoomToOpen(error.shortage) from error
 
     def _checks_plans(self) -> bool:
         # In an apply the plan was accepted, and what it frees may not have had its turn yet. A
@@ -324,7 +337,7 @@ class Quota:
         self,
         seconds: float,
         *,
-        predecessor: str | None = None,
+        patient: bool = False,
         make_room: Callable[[], bool] | None = None,
     ) -> Iterator[Reservation]:
         """Take a slot for a creation, one creation at a time.
@@ -333,7 +346,7 @@ class Quota:
 
         Args:
             seconds: How long to wait for a slot, and for the turn.
-            predecessor: The access key ID of the token that the new one replaces, if it does.
+            patient: Wait so long even if nothing in this apply can free a slot any more.
             make_room: Frees a slot, and says whether it could; called before any waiting where no
                 slot is certainly free.
 
@@ -347,13 +360,13 @@ class Quota:
         with self._counted():
             with self._calls.waiting():
                 if not self._calls.wait(self._take_turn, at_most=seconds):
-                    raise self._gave_up(started, predecessor)
+                    raise self._gave_up(started)
 
             def wait() -> frozenset[str]:
                 self._list(fresh=False)
                 while make_room and not self._certainly_has_room() and make_room():
                     pass
-                return self._wait_for_room(started, ends, predecessor)
+                return self._wait_for_room(started, ends, patient)
 
             reservation = Reservation(self, wait)
             try:
@@ -374,6 +387,7 @@ class Quota:
     def borrow(self, access_key_id: str) -> None:
         """This key is an ephemeral token of this run."""
         with self._lock:
+            self._tally.opening = max(0, self._tally.opening - 1)
             self._tally.borrowed.add(access_key_id)
 
     def wait_for_creations(self) -> None:
@@ -407,9 +421,7 @@ class Quota:
             taken, self._tally.creating = not self._tally.creating, True
             return taken
 
-    def _wait_for_room(
-        self, started: float, ends: float, predecessor: str | None
-    ) -> frozenset[str]:
+    def _wait_for_room(self, started: float, ends: float, patient: bool) -> frozenset[str]:
         with self._calls.waiting():
             while not self._has_room():
                 logger.info(
@@ -424,23 +436,23 @@ class Quota:
                 waited = self._monotonic() - started
                 blocked = not self._has_room() and self._nothing_else_can_run(waited)
                 over = self._stop.is_set() or self._monotonic() >= ends
-                if blocked or over or self._waits_in_vain(predecessor):
-                    raise self._gave_up(started, predecessor, blocked=blocked)
+                if blocked or over:
+                    raise self._gave_up(started, blocked=blocked)
+                if not patient and self._waits_in_vain():
+                    raise self._gave_up(started, idle=True)
         with self._lock:
             return self._count.existing
 
-    def _waits_in_vain(self, predecessor: str | None) -> bool:
-        """Say whether the predecessor holds a slot until this creation is done, and no more comes.
+    def _waits_in_vain(self) -> bool:
+        """Say whether nothing in this apply seems to free a slot any more.
 
-        Terraform deletes the predecessor before it begins with the successor, unless
-        create_before_destroy is set (or OpenTofu forgets it). Other deletions of this apply that do
-        not depend on this creation have had their turn when nothing has happened for a while.
+        Deletions that do not depend on this creation have had their turn when nothing has happened
+        for a while. One that does depend on it, with create_before_destroy for instance, which
+        Terraform tells no provider of, never comes.
         """
-        if predecessor is None or self._has_room() or predecessor not in self._existing():
-            return False
         others = self._terraform.other_plugins()
-        patience = _PATIENCE_WITH_OTHERS_SECONDS if others else _PATIENCE_SECONDS
-        return self._calls.quiet_seconds(self._party) >= patience
+        patience = _PATIENCE_WITH_OTHERS_APPLYING_SECONDS if others else _IDLE_SECONDS
+        return not self._has_room() and self._calls.quiet_seconds(self._party) >= patience
 
     def _nothing_else_can_run(self, waited: float) -> bool:
         """Say whether a deletion of this apply, if there is one to come, could not begin.
@@ -455,15 +467,14 @@ class Quota:
         return waiting >= self._terraform.parallelism() and not self._terraform.is_planning()
 
     def _gave_up(
-        self, started: float, predecessor: str | None, *, blocked: bool = False
-    ) -> Exception:
+        self, started: float, *, blocked: bool = False, idle: bool = False
+    ) -> NoSlotCameFree | Interrupted:
         if self._stop.is_set():
             return Interrupted("A slot for the key was still waited for, and nothing was sent.")
-        stays = predecessor is not None and predecessor in self._existing()
         with self._lock:
             shortage = self._shortage(self._count.verdict())
         waited = self._monotonic() - started
-        return NoSlotCameFree(shortage, waited=waited, blocked=blocked, predecessor_stays=stays)
+        return NoSlotCameFree(shortage, waited=waited, blocked=blocked, idle=idle)
 
     # -- The count -----------------------------------------------------------------------------
 
@@ -506,6 +517,7 @@ class Quota:
             keys=tuple(key for key in tally.keys if key.access_key_id in existing),
             seen=frozenset(self._tallies.fates.seen_keys),
             borrowed=frozenset(tally.borrowed),
+            opening=tally.opening,
             verdict=verdict,
             unmanaged_known=self._terraform.loads_whole_state(),
         )

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from crusoe_provider.tokens.lifetime import instant_or_none
 from crusoe_provider.tokens.presence import Memory, stamp
 from crusoe_provider.tokens.rotation import Holding
+
+if TYPE_CHECKING:
+    from crusoe_provider.tokens.ownership import Ownership
 
 # The time of a refresh is written down no more often than this: it should not churn the state.
 _LOOK_STEP: Final = timedelta(hours=1)
@@ -53,6 +56,12 @@ class RotationMemory:
     def of_key(self, access_key_id: str) -> Memory:
         """Return what is remembered of a key, to be added to."""
         return self.keys.setdefault(access_key_id, Memory(key=access_key_id))
+
+    def teach(self, ownership: "Ownership") -> None:
+        """Tell whose the keys are, as far as that is remembered."""
+        for memory in self.keys.values():
+            if memory.caller is not None:
+                ownership.learn(memory.caller, memory.owner)
 
     def keep(self, holding: Holding, private: dict[str, Any]) -> None:
         """Write what concerns these keys into the private data, in place of what was there."""

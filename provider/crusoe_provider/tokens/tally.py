@@ -40,6 +40,7 @@ class Tally:
         keys: The user's keys as the last list showed them.
         listed_at: When that was; `None` if there was none.
         borrowed: The access key IDs of ephemeral tokens of this run.
+        opening: Ephemeral tokens that have asked for a slot and are not borrowed yet.
         creating: Whether a creation has its turn.
         under_way: Creations that are not done yet, those that wait for their turn or for a slot
             included.
@@ -51,6 +52,7 @@ class Tally:
     keys: "tuple[StorageKey, ...]" = ()
     listed_at: float | None = None
     borrowed: set[str] = field(default_factory=set)
+    opening: int = 0
     creating: bool = False
     under_way: int = 0
     deciding: int = 0

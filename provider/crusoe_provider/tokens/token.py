@@ -76,11 +76,14 @@ class Token:
         return dataclasses.replace(self, **changes)
 
     def as_listed(self, key: "StorageKey") -> Self:
-        """Return this token with what the API lists of it; what means the same stays as it is."""
+        """Return this token with what the API lists of it; what means the same stays as it is.
+
+        No alias and an empty one mean the same.
+        """
         same = same_expiry(self.expires_at, key.expire_at)
         return self.but(
             **_listed(key),
-            alias=key.alias,
+            alias=key.alias if (self.alias or None) != (key.alias or None) else self.alias,
             expires_at=self.expires_at if same else key.expire_at,
         )
 

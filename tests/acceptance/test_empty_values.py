@@ -1,0 +1,132 @@
+"""What a module hands on that has no value counts as not set: no replacement, no endless diff."""
+
+import pytest
+
+from harness.workspace import Workspace
+from support.simulator_fixtures import Crusoe
+
+pytestmark = pytest.mark.acceptance
+
+ADDRESS = "crusoe_storage_token.t"
+EMPTY = """
+  alias               = ""
+  expires_at          = ""
+  expires_after       = ""
+  renew_before        = ""
+  organization_id     = ""
+  rotate_when_changed = {}
+  timeouts {
+    create = ""
+  }
+"""
+
+
+def token(body: str = "") -> str:
+    """Return a resource block with these arguments."""
+    return f'resource "crusoe_storage_token" "t" {{\n{body}}}\n'
+
+
+def apply(workspace: Workspace, body: str) -> None:
+    """Apply a token; it is not replaced, and the plan after it is empty."""
+    workspace.write(token(body))
+    plan = workspace.plan(out="p").succeeded()
+    assert set(plan.actions.values()) <= {"create", "update"}, plan.changes[ADDRESS]
+    workspace.apply("p").succeeded()
+    assert workspace.plan().succeeded().actions == {}
+
+
+@pytest.mark.parametrize("bodies", [("", EMPTY, ""), (EMPTY, "", EMPTY)], ids=["null", "empty"])
+def test_nothing_and_empty_are_the_same_in_both_directions(
+    workspace: Workspace, crusoe: Crusoe, bodies: tuple[str, ...]
+) -> None:
+    """One token throughout."""
+    for body in bodies:
+        apply(workspace, body)
+
+    (only,) = crusoe.simulator.cloud.keys()
+    assert workspace.instances()[ADDRESS].attributes["access_key_id"] == only.access_key_id
+    assert workspace.instances()[ADDRESS].attributes["secret_key"] == only.secret_key
+
+
+def test_from_empty_values_to_real_ones_is_as_from_none(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """What Crusoe knows nothing of replaces nothing; the organization is the one that it was."""
+    apply(workspace, EMPTY)
+    workspace.apply().succeeded()
+    apply(
+        workspace,
+        f"""
+          organization_id     = "{crusoe.organization.id}"
+          rotate_when_changed = {{ quarter = "1" }}
+          timeouts {{
+            create = "3m"
+          }}
+        """,
+    )
+    apply(workspace, "rotate_when_changed = {\n a = null\n}\n".replace("{\n", '{ quarter = "1",\n'))
+
+    assert len(crusoe.simulator.cloud.keys()) == 1
+
+
+@pytest.mark.parametrize("values", ["{}", "{ quarter = null }", "null"])
+def test_a_map_without_values_is_no_rotation(
+    workspace: Workspace, crusoe: Crusoe, values: str
+) -> None:
+    """To it from nothing, from it to a value: neither replaces."""
+    apply(workspace, "")
+    apply(workspace, f"rotate_when_changed = {values}\n")
+    apply(workspace, 'rotate_when_changed = { quarter = "1" }\n')
+
+    assert len(crusoe.simulator.cloud.keys()) == 1
+
+
+def test_tokens_with_an_empty_organization_are_counted(workspace: Workspace) -> None:
+    """It is the default one: a third is refused, and a replacement of one is not."""
+    empty = 'organization_id = ""\n'
+    two = token(f"count = 2\n{empty}")
+    workspace.write(two)
+    workspace.apply().succeeded()
+    workspace.write(two + token(empty).replace('"t"', '"more"'))
+    refused = workspace.plan()
+    workspace.write(token(f'count = 2\n{empty}alias = "new"\n'))
+
+    plan = workspace.plan().succeeded()
+
+    error = refused.failed_with("Plan needs more storage tokens than a user may have")
+    assert "; in this state" in error.detail
+    assert set(plan.actions.values()) == {"replace"}
+
+
+def test_empty_arguments_of_the_other_elements_are_not_set(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """Ephemeral token and both data sources."""
+    key = crusoe.simulator.cloud.add_key(crusoe.user, alias="a")
+    workspace.write(
+        f"""
+        ephemeral "crusoe_storage_token" "e" {{
+          alias           = ""
+          expires_after   = ""
+          organization_id = ""
+        }}
+        data "crusoe_storage_token" "d" {{
+          id              = "{key.key_uuid}"
+          access_key_id   = ""
+          alias           = ""
+          organization_id = ""
+        }}
+        data "crusoe_storage_tokens" "l" {{
+          alias           = ""
+          status          = ""
+          organization_id = ""
+        }}
+        output "found" {{
+          value = [data.crusoe_storage_token.d.alias, length(data.crusoe_storage_tokens.l.tokens)]
+        }}
+        """
+    )
+
+    workspace.apply().succeeded()
+
+    assert workspace.output_json()["found"] == ["a", 1]
