@@ -262,6 +262,34 @@ def test_a_profile_known_after_the_apply_only_is_planned_honestly(
     assert owners(crusoe) == {"t": users["b"].id}
 
 
+def test_a_rotating_token_has_a_profile_too(workspace: Workspace, crusoe: Crusoe) -> None:
+    """It rotates as that user; another name of the user rotates nothing, another user replaces."""
+    users = add_users(crusoe, ("a", "b"))
+    write_file(workspace.home, users | {"again": users["a"]})
+    address = "crusoe_storage_rotating_token.t"
+    text = (
+        'resource "crusoe_storage_rotating_token" "t" {{\n  alias = "t"\n  profile = "{}"\n'
+        '  rotate_when_changed = {{ n = "{}" }}\n}}\n'
+    )
+    workspace.write(text.format("a", 1))
+    workspace.apply().succeeded()
+    workspace.write(text.format("a", 2))
+    workspace.apply().succeeded()
+    keys = crusoe.simulator.cloud.keys()
+    workspace.write(text.format("again", 2))
+    renamed = workspace.plan()
+    workspace.apply().succeeded()
+
+    assert renamed.actions == {address: "update"}
+    assert renamed.changes[address].unknown == frozenset()
+    assert len(keys) == 2
+    assert crusoe.simulator.cloud.keys() == keys
+    assert workspace.plan().actions == {}
+    workspace.write(text.format("b", 2))
+    workspace.apply().succeeded()
+    assert owners(crusoe) == {"t": users["b"].id}
+
+
 # -- Whose tokens they are -------------------------------------------------------------------------
 
 

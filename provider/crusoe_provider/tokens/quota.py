@@ -48,6 +48,8 @@ _LIST_SECONDS: Final = 2.0
 _NEIGHBOURS_SECONDS: Final = 1.0
 # A list older than this says too little about what existed before a creation.
 _RECENT_SECONDS: Final = 5.0
+# A plan is a snapshot, and one of many users takes a while; see also `Account.keys`.
+_SNAPSHOT_SECONDS: Final = 30.0
 
 
 class Reservation:
@@ -165,7 +167,7 @@ class Quota:
         """
         if not self._checks_plans():
             return True
-        self._list(fresh=False)
+        self._list(fresh=False, recent=_SNAPSHOT_SECONDS)
         with self._lock:
             self._count.creation_planned()
             if len(self._count.existing) + self._count.creations <= self._limit:
@@ -257,7 +259,7 @@ class Quota:
         """
         if not self._limit:
             return False
-        self._list(fresh=fresh)
+        self._list(fresh=fresh, recent=_SNAPSHOT_SECONDS)
         return not self._has_room()
 
     def is_still_full(self) -> bool:
@@ -476,10 +478,10 @@ class Quota:
 
     # -- The count -----------------------------------------------------------------------------
 
-    def _list(self, *, fresh: bool) -> None:
+    def _list(self, *, fresh: bool, recent: float = _RECENT_SECONDS) -> None:
         """Read the list unless the count is recent; what this process did since is known."""
         now, listed_at = self._monotonic(), self._tally.listed_at
-        if not fresh and listed_at is not None and now - listed_at < _RECENT_SECONDS:
+        if not fresh and listed_at is not None and now - listed_at < recent:
             return
         self._account.expect_identity()
         keys = self._account.keys(self._organization_id, fresh=fresh or listed_at is not None)
