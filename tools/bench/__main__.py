@@ -2,8 +2,8 @@
 
 Machines are noisy, so only the ratios say something. What is compared: Terraform's built-in
 `terraform_data`, which starts no plugin; a Go plugin, HashiCorp's null provider if pip can get it;
-a storage token on `tf` alone (`plain_tf_provider.py`); and this provider, installed by `install`
-and as the binary of a release.
+a storage token on `tf` alone (`plain_tf_provider.py`); this provider, installed by `install` and as
+the binary of a release; and any other with `BENCH_BESIDE`, for which see `users.py`.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,8 @@ from bench.contestants import (
     install,
     launcher,
 )
+from bench.times import Times
+from bench.users import beside, lives, many_blocks
 from crusoe_simulator.faults import Fault
 from crusoe_simulator.server import Simulator
 from harness import terraforms
@@ -41,36 +43,6 @@ TWO_TOKENS: Final = 'resource "crusoe_storage_token" "t" {\n  count = 2\n}\n'
 MAGIC_COOKIE: Final = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
 LATENCY: Final = 0.08
 MANY_KEYS: Final = 20_000
-
-
-class Times:
-    """Seconds, by what was measured and by contestant."""
-
-    def __init__(self) -> None:
-        self._times: dict[str, dict[str, list[float]]] = {}
-
-    def add(self, what: str, name: str, seconds: float) -> None:
-        """Take note of one measurement."""
-        self._times.setdefault(what, {}).setdefault(name, []).append(seconds)
-
-    def forget(self) -> None:
-        """Drop what there is: the first round only warms the caches up."""
-        self._times.clear()
-
-    def rows(self) -> Iterator[str]:
-        """Yield a table: medians, the spread of the middle half, and ratios."""
-        yield "| | median | middle half | this provider, as a ratio |"
-        yield "| --- | ---: | ---: | ---: |"
-        for what, by_name in self._times.items():
-            ours = statistics.median(by_name[OURS])
-            for name, values in by_name.items():
-                median = statistics.median(values)
-                low, _, high = statistics.quantiles(values, n=4)
-                ratio = "" if name == OURS else f"{ours / median:.2f}"
-                yield (
-                    f"| {what}: {name} | {median * 1000:.0f} ms "
-                    f"| {low * 1000:.0f}-{high * 1000:.0f} ms | {ratio} |"
-                )
 
 
 def handshake(plugin: Path) -> float:
@@ -95,7 +67,7 @@ def import_grpc(python: Path) -> float:
     return time.perf_counter() - started
 
 
-def waiting(python: Path, ours: Path, rounds: int) -> Times:
+def waiting(compared: Sequence[Contestant], python: Path, ours: Path, rounds: int) -> Times:
     """Measure how long people wait, command by command."""
     times = Times()
     with ExitStack() as stack:
@@ -104,7 +76,7 @@ def waiting(python: Path, ours: Path, rounds: int) -> Times:
             contestant.name: stack.enter_context(
                 contestant.workspace(FOLDER / "waiting" / str(n), simulator)
             )
-            for n, contestant in enumerate(contestants(python, ours))
+            for n, contestant in enumerate(compared)
         }
         for n in range(rounds + 1):
             for name, workspace in runs.items():
@@ -200,7 +172,19 @@ def main() -> None:
     python = install()
     ours = launcher(python)
     print(machine())
-    for table in (waiting(python, ours, rounds).rows(), requests(ours), many(ours, rounds)):
+    compared = list(contestants(python, ours))
+    # What takes part in the rest has a plugin; and whose it is makes no difference to the API.
+    plugins = [c for c in compared if c.plugin] + [c for c in [beside()] if c]
+    blocks, memory = many_blocks(plugins, max(rounds // 3, 2))
+    tables = (
+        lives(plugins, rounds).rows(),
+        blocks.rows(),
+        memory,
+        waiting(compared, python, ours, rounds).rows(),
+        requests(ours),
+        many(ours, rounds),
+    )
+    for table in tables:
         print()
         for row in table:
             print(row)

@@ -6,8 +6,8 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -34,15 +34,25 @@ class Contestant:
         configuration: The configuration.
         source: Source address of the provider; `None` without one.
         plugin: Its executable.
+        variables: Environment variables that it gets beside the others.
     """
 
     name: str
     configuration: str
     source: str | None = None
     plugin: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
-    def workspace(self, folder: Path, simulator: Simulator) -> Workspace:
-        """Return a Terraform on the configuration, acting as a new user of the simulator."""
+    def workspace(
+        self, folder: Path, simulator: Simulator, variables: Mapping[str, str] | None = None
+    ) -> Workspace:
+        """Return a Terraform on the configuration, acting as a new user of the simulator.
+
+        Args:
+            folder: Its folder, which is made.
+            simulator: The API.
+            variables: Environment variables, over those for the simulator.
+        """
         folder.mkdir(parents=True)
         organization = simulator.cloud.organizations[0]
         user = simulator.cloud.add_user(f"{self.name}@acme.example", organization)
@@ -56,7 +66,8 @@ class Contestant:
             link.symlink_to(self.plugin)
             overrides[self.source] = link
             required = f'{name} = {{\n      source = "{self.source}"\n    }}'
-        workspace = Workspace(folder, overrides=overrides, variables=variables_of(user, simulator))
+        given = {**self.variables, **variables_of(user, simulator), **(variables or {})}
+        workspace = Workspace(folder, overrides=overrides, variables=given)
         workspace.write(f"terraform {{\n  required_providers {{\n    {required}\n  }}\n}}\n")
         workspace.write(self.configuration, name="resource.tf")
         return workspace

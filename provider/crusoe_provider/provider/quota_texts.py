@@ -22,6 +22,15 @@ from crusoe_provider.tokens.errors import (
 if TYPE_CHECKING:
     from crusoe_provider.api.models import StorageKey
 
+_ANOTHER_USER: Final = (
+    "have it created by another user, who may have as many: write"
+    '\n\n      profile = "NAME"\n\n'
+    "    in its block, where NAME is a profile of ~/.crusoe/config with that user's credentials, "
+    "or an entry of the provider block's profiles:"
+    "\n\n      profiles = {"
+    "\n        NAME = { access_key_id = var.access_key_id, secret_key = var.secret_key }"
+    "\n      }\n"
+)
 GAP: Final = (
     "Clients lose access while the storage token is replaced",
     (
@@ -152,10 +161,7 @@ def _keys(shortage: Shortage) -> str:
 
 def _ways_out(shortage: Shortage) -> str:
     if not shortage.keys:
-        return (
-            "The user has none yet. Drop a token from the configuration, or have it created by "
-            "another user: with a provider block of its own, with that user's credentials."
-        )
+        return f"The user has none yet. Drop a token from the configuration, or {_ANOTHER_USER}"
     ways = []
     unmanaged = [
         key for key in shortage.keys if key.access_key_id not in shortage.seen | shortage.borrowed
@@ -175,10 +181,7 @@ def _ways_out(shortage: Shortage) -> str:
             "moved block, or remove it in one apply and create the new one in the next"
         )
     ways.append("drop a token from the configuration")
-    ways.append(
-        "have it created by another user: with a provider block of its own, with that user's "
-        "credentials"
-    )
+    ways.append(_ANOTHER_USER)
     listed = "".join(f"\n  - {way}" for way in ways)
     return f"{_keys(shortage)}\nWays out:\n{listed}"
 

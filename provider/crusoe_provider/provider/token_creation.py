@@ -80,10 +80,12 @@ def complete(
         return memory.first_seen(token, key, session.now())
     diagnostics.add_warning(
         "Storage token created, but not yet listed",
-        f"Access key {token.access_key_id} was created and its secret is in the state. "
-        f"{problem}\n\n"
-        "Nothing needs to be done: its ID, status and creation time are filled in at the next "
-        "refresh, for example by the next terraform plan.",
+        session.told(
+            f"Access key {token.access_key_id} was created and its secret is in the state. "
+            f"{problem}\n\n"
+            "Nothing needs to be done: its ID, status and creation time are filled in at the next "
+            "refresh, for example by the next terraform plan."
+        ),
     )
     return token
 

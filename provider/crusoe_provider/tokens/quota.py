@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Final
 from crusoe_provider.api.errors import Interrupted
 from crusoe_provider.tokens.errors import NoRoomToOpen, NoSlotCameFree, PlanExceedsQuota, Shortage
 from crusoe_provider.tokens.quota_count import QuotaCount, Verdict
+from crusoe_provider.tokens.tally import Owner, Tallies, Tally
 from crusoe_provider.tokens.token import in_order
 
 if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
-    from crusoe_provider.api.models import StorageKey
     from crusoe_provider.tokens.in_flight import InFlightCalls
     from crusoe_provider.tokens.ownership import Ownership
     from crusoe_provider.tokens.terraform import Terraform
@@ -95,6 +95,9 @@ class Quota:
         calls: What else is in flight in this process.
         terraform: The Terraform that has started this process.
         stop: Set when nothing new is to be started.
+        tallies: What is counted in this process; shared by all who may be the same user.
+        origin: The scheme, host and port of the API.
+        party: Who counts; calls of others are not waited for where they are slow.
         monotonic: The clock, in seconds.
     """
 
@@ -108,6 +111,9 @@ class Quota:
         calls: "InFlightCalls",
         terraform: "Terraform",
         stop: threading.Event,
+        tallies: Tallies | None = None,
+        origin: str = "",
+        party: object | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._account = account
@@ -118,33 +124,26 @@ class Quota:
         self._terraform = terraform
         self._stop = stop
         self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._count = QuotaCount(limit)
-        self._keys: tuple[StorageKey, ...] = ()
-        self._seen: set[str] = set()
-        self._borrowed: set[str] = set()
-        # Ephemeral tokens that have asked for a slot and are not borrowed yet.
-        self._opening = 0
-        self._listed_at: float | None = None
-        self._creating = False
-        # Creations that are not done yet, those that wait for their turn or for a slot included.
-        self._under_way = 0
-        # Creations that wait for the verdict on a plan, and whether one was refused.
-        self._deciding = 0
-        self._refused = False
+        self._origin = origin
+        self._party = party
+        self._tallies = tallies or Tallies()
+        self._lock = self._tallies.lock
+        self._tally = self._tallies.new(limit)
+
+    @property
+    def _count(self) -> QuotaCount:
+        return self._tally.count
 
     # -- What Terraform shows ------------------------------------------------------------------
 
     def observe(self, access_key_id: str) -> None:
         """A state that was loaded has this key."""
-        with self._lock:
-            self._seen.add(access_key_id)
-            self._count.seen(access_key_id)
+        self._tallies.observe(access_key_id)
 
     def has_seen(self, access_key_id: str) -> bool:
         """Say whether a state that was loaded has this key."""
         with self._lock:
-            return access_key_id in self._seen
+            return access_key_id in self._tallies.fates.seen_keys
 
     # -- Plans ---------------------------------------------------------------------------------
 
@@ -171,21 +170,21 @@ class Quota:
             self._count.creation_planned()
             if len(self._count.existing) + self._count.creations <= self._limit:
                 return True
-            self._deciding += 1
+            self._tally.deciding += 1
         self._calls.notify()
         try:
-            self._wait_for_verdict()
+            self._wait_for_verdict(self._tally)
             blind = self._may_block_terraform()
             with self._lock:
                 verdict = self._count.verdict()
                 refused = not verdict.fits and (verdict.hopeless or not blind)
-                self._refused = self._refused or refused
+                self._tally.refused = self._tally.refused or refused
                 if refused:
                     raise PlanExceedsQuota(self._shortage(verdict))
                 return verdict.fits
         finally:
             with self._lock:
-                self._deciding -= 1
+                self._tally.deciding -= 1
 
     def drop_planned_creation(self) -> None:
         """A planned creation was given up."""
@@ -205,18 +204,20 @@ class Quota:
         """
         with self._lock:
             self._count.kept(access_key_id)
-            fits = self._count.verdict().fits
+            # Another session may have counted it: one of the same user, under another API key.
+            tally = self._tallies.with_key(access_key_id) or self._tally
+            fits = tally.count.verdict().fits
         self._calls.notify()
         if fits or not self._checks_plans():
             return
-        self._wait_for_verdict()
+        self._wait_for_verdict(tally)
         blind = self._may_block_terraform()
         with self._lock:
-            verdict = self._count.verdict()
+            verdict = tally.count.verdict()
             if verdict.fits or (blind and not verdict.hopeless):
                 return
-            if not self._refused and not self._deciding:
-                raise PlanExceedsQuota(self._shortage(verdict))
+            if not tally.refused and not tally.deciding:
+                raise PlanExceedsQuota(self._shortage(verdict, tally))
 
     def shortage_of_another(self) -> Shortage | None:
         """Return the evidence if this plan, as far as it is known, leaves room for no other key.
@@ -231,6 +232,7 @@ class Quota:
                     self._leaves_no_room,
                     at_most=_LONGEST_DECISION_SECONDS,
                     quiet=lambda: _QUIET_SECONDS,
+                    party=self._party,
                 )
         with self._lock:
             verdict = self._count.verdict()
@@ -274,8 +276,10 @@ class Quota:
             NoRoomToOpen: All slots are taken, or the plan as a whole cannot be carried out.
             CrusoeError: The keys, or whose they are, could not be read.
         """
+        if self._checks_plans():
+            self._list(fresh=False)
         with self._lock:
-            self._opening += 1
+            self._tally.opening += 1
         if self._checks_plans() and self.is_still_full():
             with self._lock:
                 raise NoRoomToOpen(self._shortage(self._count.verdict()))
@@ -292,25 +296,28 @@ class Quota:
             self._limit and self._terraform.is_planning() and not self._terraform.creates_nothing()
         )
 
-    def _wait_for_verdict(self) -> None:
+    def _wait_for_verdict(self, tally: Tally) -> None:
         with self._calls.waiting():
             self._calls.wait(
-                self._verdict_is_final, at_most=_LONGEST_DECISION_SECONDS, quiet=self._patience
+                lambda: self._verdict_is_final(tally),
+                at_most=_LONGEST_DECISION_SECONDS,
+                quiet=lambda: self._patience(tally),
+                party=self._party,
             )
 
-    def _verdict_is_final(self) -> bool:
+    def _verdict_is_final(self, tally: Tally) -> bool:
         with self._lock:
-            verdict = self._count.verdict()
+            verdict = tally.count.verdict()
         return verdict.hopeless or (verdict.fits and verdict.certain)
 
-    def _patience(self) -> float:
+    def _patience(self, tally: Tally) -> float:
         with self._lock:
-            verdict = self._count.verdict()
+            verdict = tally.count.verdict()
         if verdict.fits:
             return _QUIET_SECONDS
         if self._may_block_terraform():
             return 0.0
-        others = self._terraform.other_plugins()
+        others = self._terraform.other_plugins() or self._calls.others_are_slow(self._party)
         return _PATIENCE_WITH_OTHERS_SECONDS if others else _PATIENCE_SECONDS
 
     def _may_block_terraform(self) -> bool:
@@ -347,6 +354,7 @@ class Quota:
         """
         started = self._monotonic()
         ends = started + seconds
+        self._join(self._account.identity().id)
         with self._counted():
             with self._calls.waiting():
                 if not self._calls.wait(self._take_turn, at_most=seconds):
@@ -363,7 +371,7 @@ class Quota:
                 yield reservation
             finally:
                 with self._lock:
-                    self._creating = False
+                    self._tally.creating = False
                 if not reservation.taken:
                     self.drop_planned_creation()
 
@@ -371,14 +379,14 @@ class Quota:
         """This process has deleted this key."""
         with self._lock:
             self._count.deleted(access_key_id)
-            self._borrowed.discard(access_key_id)
+            self._tally.borrowed.discard(access_key_id)
         self._calls.notify()
 
     def borrow(self, access_key_id: str) -> None:
         """This key is an ephemeral token of this run."""
         with self._lock:
-            self._opening -= 1
-            self._borrowed.add(access_key_id)
+            self._tally.opening = max(0, self._tally.opening - 1)
+            self._tally.borrowed.add(access_key_id)
 
     def wait_for_creations(self) -> None:
         """Let the creations beside this one finish, so that one list serves all.
@@ -387,28 +395,28 @@ class Quota:
         """
         with self._calls.waiting():
             self._calls.wait(
-                lambda: not self._under_way or not self._has_room(), at_most=_NEIGHBOURS_SECONDS
+                lambda: not self._tally.under_way or not self._has_room(),
+                at_most=_NEIGHBOURS_SECONDS,
             )
 
     def _created(self, access_key_id: str) -> None:
         with self._lock:
-            self._seen.add(access_key_id)
             self._count.created(access_key_id)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
         with self._lock:
-            self._under_way += 1
+            self._tally.under_way += 1
         try:
             yield
         finally:
             with self._lock:
-                self._under_way -= 1
+                self._tally.under_way -= 1
             self._calls.notify()
 
     def _take_turn(self) -> bool:
         with self._lock:
-            taken, self._creating = not self._creating, True
+            taken, self._tally.creating = not self._tally.creating, True
             return taken
 
     def _wait_for_room(self, started: float, ends: float, patient: bool) -> frozenset[str]:
@@ -442,7 +450,7 @@ class Quota:
         """
         others = self._terraform.other_plugins()
         patience = _PATIENCE_WITH_OTHERS_APPLYING_SECONDS if others else _IDLE_SECONDS
-        return not self._has_room() and self._calls.quiet_seconds() >= patience
+        return not self._has_room() and self._calls.quiet_seconds(self._party) >= patience
 
     def _nothing_else_can_run(self, waited: float) -> bool:
         """Say whether a deletion of this apply, if there is one to come, could not begin.
@@ -470,16 +478,24 @@ class Quota:
 
     def _list(self, *, fresh: bool) -> None:
         """Read the list unless the count is recent; what this process did since is known."""
-        now = self._monotonic()
-        if not fresh and self._listed_at is not None and now - self._listed_at < _RECENT_SECONDS:
+        now, listed_at = self._monotonic(), self._tally.listed_at
+        if not fresh and listed_at is not None and now - listed_at < _RECENT_SECONDS:
             return
         self._account.expect_identity()
-        keys = self._account.keys(self._organization_id, fresh=fresh or self._listed_at is not None)
-        mine = in_order(self._ownership.mine(keys, self._account.identity()))
+        keys = self._account.keys(self._organization_id, fresh=fresh or listed_at is not None)
+        caller = self._account.identity()
+        mine = in_order(self._ownership.mine(keys, caller))
+        self._join(caller.id)
         with self._lock:
-            self._keys = tuple(mine)
-            self._listed_at = now
+            self._tally.keys = tuple(mine)
+            self._tally.listed_at = now
             self._count.listed(key.access_key_id for key in mine)
+
+    def _join(self, user_id: str) -> None:
+        """Count with all others of this user from now on."""
+        owner = Owner(self._origin, user_id, self._organization_id)
+        with self._lock:
+            self._tally = self._tallies.joined(self._tally, owner)
 
     def _existing(self) -> frozenset[str]:
         with self._lock:
@@ -491,14 +507,15 @@ class Quota:
     def _certainly_has_room(self) -> bool:
         return bool(self._limit) and self._has_room()
 
-    def _shortage(self, verdict: Verdict) -> Shortage:
-        existing = self._count.existing
+    def _shortage(self, verdict: Verdict, tally: Tally | None = None) -> Shortage:
+        tally = tally or self._tally
+        existing = tally.count.existing
         return Shortage(
             limit=self._limit,
-            keys=tuple(key for key in self._keys if key.access_key_id in existing),
-            seen=frozenset(self._seen),
-            borrowed=frozenset(self._borrowed),
-            opening=self._opening,
+            keys=tuple(key for key in tally.keys if key.access_key_id in existing),
+            seen=frozenset(self._tallies.fates.seen_keys),
+            borrowed=frozenset(tally.borrowed),
+            opening=tally.opening,
             verdict=verdict,
             unmanaged_known=self._terraform.loads_whole_state(),
         )
