@@ -247,10 +247,16 @@ class CrusoeProvider(Provider):
         block, unknown = _provider_block(config)
         if unknown & _PLACE:
             return
+        pair_known = not unknown & _PAIR
+        if not pair_known:
+            # The known half is not alone: the other one will be known in time.
+            block, _ = _provider_block(config | dict.fromkeys(_PAIR))
         try:
             configuration = settle(block, environ=self._environ, home=self._home)
         except ConfigurationError as error:
-            add_problems(diags, error.problems)
+            # What is wrong without the pair need not be wrong with it: the apply will know.
+            if pair_known:
+                add_problems(diags, error.problems)
             return
         import_secret = self._environ.get(SECRET_VARIABLE, "").strip() or None
         if import_secret is not None:
@@ -260,7 +266,7 @@ class CrusoeProvider(Provider):
             self.hide(secret)
         profiles = Profiles(
             configuration,
-            credentials_known=not unknown & _PAIR,
+            credentials_known=pair_known,
             profiles_known="profiles" not in unknown,
         )
         self._key_limit = _key_limit(config.get("key_limit"))
