@@ -67,6 +67,7 @@ def test_open_and_close(plugin: Plugin, crusoe: Crusoe) -> None:
     result = value_of(opened.result)
     assert result == {
         "alias": "x",
+        "profile": None,
         "expires_after": "1h",
         "organization_id": crusoe.organization.id,
         "id": key.key_uuid,
