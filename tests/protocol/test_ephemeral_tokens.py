@@ -13,7 +13,10 @@ from support.simulator_fixtures import Crusoe
 
 TYPE = "crusoe_storage_token"
 CONFIG = dict.fromkeys(
-    ["alias", "expires_after", "organization_id", "id", "access_key_id", "secret_key", "expires_at"]
+    [
+        *("alias", "profile", "expires_after", "organization_id"),
+        *("id", "access_key_id", "secret_key", "expires_at"),
+    ]
 )
 
 
