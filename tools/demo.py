@@ -2,6 +2,8 @@
 
 Nothing reaches the network, nothing is left running, and all files are below one folder. Any
 deviation from what is told ends the demonstration with a message and exit code 1.
+
+One file, longer than others, so that it can be read from top to bottom.
 """
 
 import argparse

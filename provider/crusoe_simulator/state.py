@@ -1,4 +1,7 @@
-"""What the simulated Crusoe Cloud knows: organizations, users, keys, and the time."""
+"""What the simulated Crusoe Cloud knows: organizations, users, keys, and the time.
+
+Longer than other files: the rules of the cloud share one lock.
+"""
 
 import json
 import random

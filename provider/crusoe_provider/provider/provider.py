@@ -1,4 +1,7 @@
-"""The provider `crusoe`: its block, and what its resources and data sources share."""
+"""The provider `crusoe`: its block, and what its resources and data sources share.
+
+Longer than other files by its schema, which is the reference that users read.
+"""
 
 import logging
 import threading

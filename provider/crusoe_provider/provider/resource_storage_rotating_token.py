@@ -2,6 +2,8 @@
 
 What a plan decides is in `resource_storage_rotating_token_plan.py`, which steps that takes in
 `tokens/rotation.py`.
+
+As long as it is, because create, read, update and delete of one resource stand together.
 """
 
 from typing import TYPE_CHECKING, Final

@@ -1,6 +1,8 @@
 """The resource `crusoe_storage_token`: one API key of Object Storage.
 
 What a plan decides is in `resource_storage_token_plan.py`.
+
+Longer than other files by its schema, which is the reference that users read.
 """
 
 from typing import TYPE_CHECKING, Final

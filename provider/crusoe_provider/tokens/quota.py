@@ -5,6 +5,8 @@ keys, the waiting, the order of creations, and whether Terraform plans or applie
 whether a creation fits; an apply reserves a slot for each creation, and waits for one where the
 deletion of another token is still to come. How a verdict is reached is in
 `docs/development/key-limit.md`.
+
+Longer than other files, because plans and applies share one count and one lock.
 """
 
 import logging
