@@ -135,7 +135,9 @@ class CrusoeProvider(Provider):
                     String(),
                     optional=True,
                     description=(
-                        "Base URL of the API; HTTPS, except on loopback. Default: "
+                        "Base URL of the API; HTTPS, except on loopback. Where it is another one "
+                        "than that of the credentials' source, set the credentials here too, or "
+                        "name it in the environment variable `CRUSOE_ALLOW_ENDPOINT`. Default: "
                         "`CRUSOE_API_ENDPOINT`, then the profile's `api_endpoint`, then "
                         f"`{ENDPOINT}`. Example: `https://api.cloud.crusoe.ai/v1`."
                     ),

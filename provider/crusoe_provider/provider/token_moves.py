@@ -76,7 +76,10 @@ def _of_vendor(source: MoveSource) -> Token | None:
     values: dict[str, Any] = {
         name: source.state.get(there) or None for name, there in _VENDORS_NAMES.items()
     }
-    return Token(**values, expires_at=expiry_or_none(source.state.get("expire_at")))
+    return Token(
+        **values,
+        expires_at=expiry_or_none(source.state.get("expire_at"), source.state.get("created_at")),
+    )
 
 
 def _of_token(source: MoveSource) -> Token:
