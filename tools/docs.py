@@ -34,6 +34,7 @@ _GUIDES: Final = """\
 - [Protecting the secret](guides/protecting-the-secret.md)
 - [Rotation without downtime](guides/rotation.md)
 - [The two-key limit](guides/key-limit.md)
+- [A token for every service](guides/services.md)
 - [Moving from the CLI, or from Crusoe's own provider](guides/migration.md)
 - [Bring existing keys under Terraform](guides/adopting-tokens.md)
 - [Pipelines](guides/pipelines.md)

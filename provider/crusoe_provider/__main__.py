@@ -30,6 +30,7 @@ def _serve() -> int:
     if os.name == "nt":
         print("Windows is not supported; run Terraform in WSL instead.", file=sys.stderr)
         return 1
+    _isolate()
     # grpc reads it while it is imported: only its errors belong into Terraform's log.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     quick_start.begin()
@@ -50,6 +51,18 @@ def _serve() -> int:
     # good order would take longer than many a call.
     sys.stderr.flush()
     os._exit(0)
+
+
+def _isolate() -> None:
+    """Take the folders of PYTHONPATH out of the search for modules.
+
+    They are for the user's own programs: a `tf.py` there would be taken for the framework. The
+    launcher that `install` writes starts isolated; the script that pip writes does not.
+    """
+    given = {os.path.abspath(f) for f in os.environ.get("PYTHONPATH", "").split(os.pathsep)}  # noqa: PTH100 - quick
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    if not sys.flags.ignore_environment and "PYTHONPATH" in os.environ:
+        sys.path[:] = [f for f in sys.path if os.path.abspath(f) not in given - {ours}]  # noqa: PTH100
 
 
 def _new_provider(stop: "threading.Event", terraform: "Terraform") -> "CrusoeProvider":

@@ -154,6 +154,9 @@ def _listening(port: int, application: Any) -> _Server:
     server.shutdown_timeout = 1
     # How often the server looks whether it is to end.
     server.expiration_interval = 0.05
+    # A plan of many users opens a connection for each of them at once; the system cuts what does
+    # not fit in here.
+    server.request_queue_size = 512
     server.prepare()
     return server
 

@@ -132,6 +132,7 @@ class Cloud:
         self._lock = threading.RLock()
         self._organizations: dict[str, Organization] = {}
         self._users: dict[str, User] = {}
+        self._more_keys: list[User] = []
         self._keys: dict[str, Key] = {}
         self.list_lag = 0
         self.list_flicker = 0
@@ -169,6 +170,15 @@ class Cloud:
             self._users[user.id] = user
         return user
 
+    def add_api_key(self, user: User) -> User:
+        """Give a user one more API key, and return the user with it; kept in memory only."""
+        again = replace(
+            user, access_key_id=f"CKID{_random_id()}", secret_key=secrets.token_urlsafe(32)
+        )
+        with self._lock:
+            self._more_keys.append(again)
+        return again
+
     @property
     def users(self) -> list[User]:
         """All users, in the order in which they were added."""
@@ -184,7 +194,7 @@ class Cloud:
     def user_by_access_key_id(self, access_key_id: str) -> User | None:
         """Return the user whose API key has this ID."""
         with self._lock:
-            users = self._users.values()
+            users = (*self._users.values(), *self._more_keys)
             return next((u for u in users if u.access_key_id == access_key_id), None)
 
     def key_by_access_key_id(self, access_key_id: str) -> Key | None:

@@ -43,8 +43,11 @@ FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"operation": "delete", "answer": Answer(500, "{}"), "carried_out": True},
     {"operation": "delete", "times": 9, "answer": Answer(403, "{}")},
     {"operation": "identity", "cut": "before"},
+    {"operation": "create", "cut": "before", "late": 3.0},
+    {"operation": "create", "delay_before": 3.0},
 )
 UGLY: Final = ("did not respond", "Traceback", "bug in the provider", "Unexpected error in")
+NO_SLOT: Final = "No free slot for the storage token"
 ACCESS_KEY_ID: Final = re.compile(r"CKIA\w{16}")
 
 
@@ -70,23 +73,37 @@ class Chaos:
         self.steps: list[str] = []
         self.not_ours: set[str] = set()
         self.named: set[str] = set()
+        self.unsure = False
 
-    def configuration(self) -> str:
-        """Return up to two tokens, at most one of them replaced before it is destroyed."""
+    def configuration(self, *, forgets: str | None = None) -> str:
+        """Return up to two tokens; one may be forgotten without being destroyed."""
         if self.rotating:
             return self.rotating_configuration()
-        blocks = []
-        for name in self.random.sample("abc", self.random.randint(0, 2)):
-            lines = [f'alias = "{name}{self.random.randint(1, 2)}"']
-            lines += self.random.choice(
-                [[], ['expires_after = "90d"'], ['expires_at = "2040-01-01T00:00:00Z"']]
+        names = [name for name in "abc" if name != forgets]
+        blocks = [self.token(name) for name in self.random.sample(names, self.random.randint(0, 2))]
+        if forgets:
+            blocks.append(
+                f"removed {{\n  from = crusoe_storage_token.{forgets}\n"
+                "  lifecycle {\n    destroy = false\n  }\n}\n"
             )
-            if self.random.random() < 0.3:
-                lines.append(f'rotate_when_changed = {{ n = "{self.random.randint(1, 2)}" }}')
-            lines.append('timeouts {\n    create = "2s"\n  }')
-            body = "".join(f"  {line}\n" for line in lines)
-            blocks.append(f'resource "crusoe_storage_token" "{name}" {{\n{body}}}\n')
-        return 'provider "crusoe" {\n  max_retries = 1\n}\n' + "".join(blocks)
+        settings = '  max_retries     = 1\n  request_timeout = "2s"\n'
+        return f'provider "crusoe" {{\n{settings}}}\n' + "".join(blocks)
+
+    def token(self, name: str) -> str:
+        """Return a token, which may be created before its predecessor is destroyed."""
+        lines = [f'alias = "{name}{self.random.randint(1, 2)}"']
+        lines += self.random.choice(
+            [[], ['expires_after = "90d"'], ['expires_at = "2040-01-01T00:00:00Z"']]
+        )
+        if self.random.random() < 0.3:
+            lines.append(f'rotate_when_changed = {{ n = "{self.random.randint(1, 2)}" }}')
+        if self.random.random() < 0.3:
+            lines.append("lifecycle {\n    create_before_destroy = true\n  }")
+        # It fails while there is a file of that name.
+        lines.append('provisioner "local-exec" {\n    command = "test ! -e broken"\n  }')
+        lines.append('timeouts {\n    create = "2s"\n  }')
+        body = "".join(f"  {line}\n" for line in lines)
+        return f'resource "crusoe_storage_token" "{name}" {{\n{body}}}\n'
 
     def rotating_configuration(self) -> str:
         """Return a rotating token, in one of the ways to write it; rarely none."""
@@ -118,6 +135,58 @@ class Chaos:
 
     def destroy(self) -> None:
         self.note(self.workspace.destroy())
+
+    def approve_late(self) -> None:
+        """Things happen between a plan and its apply."""
+        self.workspace.write(self.configuration())
+        plan = self.workspace.plan(out="p")
+        self.note(plan)
+        self.random.choice([self.remove_behind, self.add_behind, self.change_behind])()
+        if plan.ok:
+            self.note(self.workspace.apply("p"))
+
+    def target(self) -> None:
+        if self.rotating:
+            return
+        self.workspace.write(self.configuration())
+        option = self.random.choice(["-destroy", "-refresh=true"])
+        self.note(self.workspace.apply(f"-target=crusoe_storage_token.{self.one()}", option))
+
+    def destroy_planned(self) -> None:
+        plan = self.workspace.plan("-destroy", out="d")
+        self.note(plan)
+        if plan.ok:
+            self.note(self.workspace.apply("d"))
+
+    def break_provisioner(self) -> None:
+        broken = self.workspace.folder / "broken"
+        broken.touch()
+        self.configure()
+        broken.unlink()
+
+    def forget(self) -> None:
+        """Let Terraform forget a token; from then on it is nobody's."""
+        if self.rotating:
+            return
+        name = self.one()
+        keys = {
+            instance.attributes["access_key_id"]
+            for address, instance in self.workspace.instances().items()
+            if address == f"crusoe_storage_token.{name}"
+        }
+        self.workspace.write(self.configuration(forgets=name))
+        self.note(self.workspace.apply())
+        self.not_ours |= keys - self.known()
+
+    def flicker(self) -> None:
+        """Let the next lists leave a key out."""
+        if keys := self.cloud.keys():
+            self.cloud.hide_key(self.random.choice(keys).key_uuid, 1)
+        self.apply()
+
+    def one(self) -> str:
+        """Return the name of some token."""
+        return self.random.choice("abc")
 
     def taint(self) -> None:
         if addresses := sorted(self.workspace.instances()):
@@ -180,7 +249,8 @@ class Chaos:
             pass
         plugins = self.workspace.plugin_processes()
         if held.arrived.is_set():
-            end = self.random.choice([Running.interrupt, Running.terminate, Running.kill])
+            ends = [Running.interrupt, Running.terminate, Running.hang_up, Running.kill]
+            end = self.random.choice(ends)
             end(running)
         held.release()
         self.note(running.wait())
@@ -199,21 +269,15 @@ class Chaos:
             assert key.secret_key not in result.text
         for error in result.errors:
             self.named |= set(ACCESS_KEY_ID.findall(error.detail))
+            self.unsure = self.unsure or "may still be carried out" in error.detail
 
     def check(self) -> None:
         """Check what holds at any time."""
         listed = self.cloud.keys()
         keys = {key.access_key_id: key for key in listed}
-        state = self.workspace.state() or {"resources": []}
-        stored = [
-            instance
-            for resource in state["resources"]
-            for instance in resource["instances"]
-            if resource["mode"] == "managed"
-        ]
-        known = {key for instance in stored for key in keys_of(instance)}
+        stored = self.stored()
         assert len(keys) <= 2
-        assert set(keys) <= known | self.not_ours | self.named
+        assert set(keys) <= self.known() | self.not_ours | self.named | self.late()
         for instance in stored:
             attributes = instance["attributes"]
             if instance.get("status") == "tainted" or "deposed" in instance:
@@ -223,19 +287,64 @@ class Chaos:
                 if key:
                     assert attributes[f"{prefix}secret_key"] == key.secret_key
 
+    def stored(self) -> list[dict[str, Any]]:
+        """Return the instances in the state file, deposed ones included."""
+        state = self.workspace.state() or {"resources": []}
+        return [
+            instance
+            for resource in state["resources"]
+            for instance in resource["instances"]
+            if resource["mode"] == "managed"
+        ]
+
+    def known(self) -> set[str]:
+        """Return the access key IDs in the state file."""
+        return {key for instance in self.stored() for key in keys_of(instance)}
+
+    def whole(self) -> set[str]:
+        """Return the access key IDs of instances that are neither tainted nor deposed."""
+        return {
+            key
+            for instance in self.stored()
+            for key in keys_of(instance)
+            if instance.get("status") != "tainted" and "deposed" not in instance
+        }
+
+    def late(self) -> set[str]:
+        """Return the keys of requests that were carried out after Terraform had given them up.
+
+        Nobody can name them; the message says that there may be one, and how to look.
+        """
+        keys = self.cloud.keys()
+        return {key.access_key_id for key in keys} if self.unsure else set()
+
     def settle(self) -> None:
         """Check that a quiet apply sets everything right, and the plan after it is empty."""
         self.faults.clear()
         self.cloud.show_all_keys()
         keys = self.cloud.keys()
+        # What nobody manages goes, and what the messages say to delete where nothing else helps.
+        stray = (self.not_ours | self.named) - self.whole()
         for key in keys:
-            if key.access_key_id in self.not_ours | self.named:
+            if key.access_key_id in stray or key.access_key_id not in self.known():
                 self.cloud.remove_key(key.key_uuid)
-        self.note(self.workspace.apply().succeeded())
+        settled = self.workspace.apply()
+        self.note(settled)
+        if not settled.ok:
+            self.without_create_before_destroy(settled)
         assert self.workspace.plan().succeeded().actions == {}
         self.check()
         self.workspace.destroy().succeeded()
         assert self.cloud.keys() == []
+
+    def without_create_before_destroy(self, refused: Result) -> None:
+        """Do what the message says where a third slot would be needed, and see that it works."""
+        assert {error.summary for error in refused.errors} == {NO_SLOT}, refused.report()
+        main = self.workspace.folder / "main.tf"
+        text = main.read_text()
+        assert "create_before_destroy = true" in text
+        self.workspace.write(text.replace("destroy = true", "destroy = false"))
+        self.note(self.workspace.apply().succeeded())
 
     def run(self, steps: int) -> None:
         """Run a sequence of so many steps."""
@@ -243,7 +352,8 @@ class Chaos:
             *(self.configure, self.configure, self.apply, self.plan_and_apply, self.destroy),
             *(self.taint, self.fault, self.fault, self.fault, self.lag),
             *(self.remove_behind, self.add_behind, self.change_behind, self.forget_and_import),
-            *(self.interrupt, self.interrupt),
+            *(self.interrupt, self.interrupt, self.approve_late, self.target),
+            *(self.destroy_planned, self.break_provisioner, self.forget, self.flicker),
         ]
         for _ in range(steps):
             action = self.random.choice(actions)

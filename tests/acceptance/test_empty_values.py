@@ -129,4 +129,4 @@ def test_empty_arguments_of_the_other_elements_are_not_set(
 
     workspace.apply().succeeded()
 
-    assert workspace.output_json()["found"] == ["a", 2]
+    assert workspace.output_json()["found"] == ["a", 1]

@@ -1,5 +1,6 @@
 """What `terraform-provider-crusoe` does for people who start it by hand."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from crusoe_provider.cli.installation import (
     HOSTS,
     SOURCE,
+    InstallationError,
     blocking_configuration,
     install,
     terraform_platform,
@@ -195,3 +197,93 @@ def test_removing_leaves_what_is_not_ours(tmp_path: Path) -> None:
     assert uninstall(tmp_path) == ("1.0.0",)
 
     assert all(other.exists() for other in others)
+
+
+def test_nothing_of_the_environment_gets_into_the_launcher(tmp_path: Path) -> None:
+    """Where others can write they could plant modules: PYTHONPATH, and the current folder."""
+    planted = tmp_path / "shared"
+    planted.mkdir()
+    (planted / "msgspec.py").write_text("raise SystemExit('planted')")
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    code = "import sys; from crusoe_provider.__main__ import main; sys.exit(main(sys.argv[1:]))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, "install"],
+        cwd=planted,
+        env=environment | {"PYTHONPATH": str(planted)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    (launcher, _) = tmp_path.rglob(f"terraform-provider-crusoe_v{__version__}")
+    assert str(planted) not in launcher.read_text()
+    assert "''" not in launcher.read_text().splitlines()[3]
+
+
+def test_modules_of_the_user_do_not_break_the_script_of_pip(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """A `tf.py` and an `httpx.py` that PYTHONPATH leads to are for the user's own programs."""
+    for name in ("tf", "httpx"):
+        workspace.write("raise SystemExit('wrong module')", name=f"{name}.py")
+    workspace.write(TOKEN)
+    workspace.variables["PYTHONPATH"] = str(workspace.folder)
+
+    workspace.apply().succeeded()
+
+    assert crusoe.aliases() == ["t"]
+
+
+def test_everybody_can_enter_the_folders(tmp_path: Path) -> None:
+    """Whatever the umask: Terraform may be run by another user than the one who installs."""
+    before = os.umask(0o077)
+    try:
+        plugins = install(tmp_path / "plugins", "0.0.1").plugins
+    finally:
+        os.umask(before)
+
+    for plugin in plugins:
+        assert plugin.stat().st_mode & 0o777 == 0o755
+        for folder in plugin.parents:
+            if folder == tmp_path:
+                break
+            assert folder.stat().st_mode & 0o777 == 0o755, folder
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    """What one leads to is not ours to write into, or to delete."""
+    elsewhere = tmp_path / "elsewhere"
+    mirror = tmp_path / "mirror"
+    install(elsewhere, "0.0.1")
+    mirror.mkdir()
+    (mirror / HOSTS[0]).symlink_to(elsewhere / HOSTS[0])
+
+    with pytest.raises(InstallationError, match="symbolic link"):
+        uninstall(mirror)
+    with pytest.raises(InstallationError, match="symbolic link"):
+        install(mirror, "0.0.1")
+
+    assert (elsewhere / HOSTS[0] / SOURCE / "0.0.1").exists()
+
+
+@pytest.mark.parametrize("name", ["line\nbreak", "bell\x07"])
+def test_paths_with_control_characters_are_refused(tmp_path: Path, name: str) -> None:
+    """They could end a line of the launcher."""
+    with pytest.raises(InstallationError, match="control characters"):
+        install(tmp_path / name, "0.0.1")
+
+
+def test_a_python_whose_path_a_shell_would_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a long path needs a shell to start it."""
+    python = tmp_path / ("long " * 30 + "$(id)") / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(python))
+
+    with pytest.raises(InstallationError, match="shell"):
+        install(tmp_path / "plugins", "0.0.1")

@@ -26,14 +26,17 @@ def token(body: str = "", *, name: str = "t", lifecycle: bool = True) -> str:
     return f'resource "crusoe_storage_token" "{name}" {{\n  {body}\n{life}{wait}}}\n'
 
 
-def list_keys(crusoe: Crusoe) -> list[Key]:
-    """Return all keys that there are."""
-    return crusoe.simulator.cloud.keys()
+def other_than(old: Key, crusoe: Crusoe) -> Key:
+    """Return the one key that there is beside another."""
+    keys = crusoe.simulator.cloud.keys()
+    (new,) = (key for key in keys if key != old)
+    return new
 
 
 def check_settled(workspace: Workspace, crusoe: Crusoe, others: int = 0) -> None:
     """Check that the state has its tokens, whole, and that there are `others` beside them."""
-    keys = {k.access_key_id: k for k in list_keys(crusoe)}
+    listed = crusoe.simulator.cloud.keys()
+    keys = {key.access_key_id: key for key in listed}
     instances = workspace.instances()
     assert len(keys) == len(instances) + others
     for instance in instances.values():
@@ -75,7 +78,7 @@ def test_a_lost_answer_that_leaves_a_key_says_what_to_do_and_it_works(
     error = workspace.apply().failed_with(SECRET_LOST, address=ADDRESS)
 
     crusoe.simulator.faults.clear()
-    (new,) = (key for key in list_keys(crusoe) if key != old)
+    new = other_than(old, crusoe)
     assert f"crusoe storage tokens delete {new.key_uuid}" in error.detail
     crusoe.simulator.cloud.remove_key(new.key_uuid)
     workspace.apply().succeeded()
@@ -101,8 +104,7 @@ def test_a_provisioner_that_fails_in_a_replacement_at_the_limit_has_a_way_out(
     for words in ("create_before_destroy", "terraform untaint"):
         assert words in error.detail
     if way == "delete":
-        (new,) = (key for key in list_keys(crusoe) if key != old)
-        crusoe.simulator.cloud.remove_key(new.key_uuid)
+        crusoe.simulator.cloud.remove_key(other_than(old, crusoe).key_uuid)
     elif way == "untaint":
         workspace.run("untaint", ADDRESS).succeeded()
     else:

@@ -240,6 +240,6 @@ def test_ctrl_c_while_a_slot_is_waited_for_changes_nothing(
     running.interrupt()
     result = running.wait()
 
-    assert "A stop was asked for" in result.failed_with(NOT_ROTATED, address=ADDRESS).detail
+    assert "asked to stop" in result.failed_with(NOT_ROTATED, address=ADDRESS).detail
     assert crusoe.simulator.api.requests.all("create")[1:] == []
     assert state_of(workspace)["access_key_id"] == current.access_key_id

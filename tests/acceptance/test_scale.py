@@ -3,11 +3,13 @@
 The figures are printed; those of the last `make soak` are in docs/development/testing.md.
 """
 
+import contextlib
+import json
 import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +23,7 @@ from crusoe_provider.providerserver import protocol_pb2 as pb
 from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
 from support.plugin import Plugin, dynamic, plugin_environment, value_of
+from support.profiles import add_users, provider_block
 from support.simulator_fixtures import Crusoe
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(3600)]
@@ -75,6 +78,79 @@ def test_many_users_with_two_tokens_each_in_one_state(workspace: Workspace, crus
         f"{USERS} users with {2 * USERS} tokens in one state: apply {applied - started:.0f} s, "
         f"plan {planned - applied:.0f} s"
     )
+
+
+def test_many_users_with_two_tokens_each_in_one_block(workspace: Workspace, crusoe: Crusoe) -> None:
+    """Each has a profile; one process serves all, however many operations run at a time.
+
+    One list for each user and command, and one identity where something is created. Memory is that
+    of the largest process.
+    """
+    # Holding lists of so many keys against the contract takes longer than all the rest.
+    crusoe.simulator.api.observers.clear()
+    users = add_users(crusoe, (f"u{n}" for n in range(USERS)))
+    emails = sorted(user.email for user in users.values())
+    workspace.variables["CRUSOE_ORGANIZATION_ID"] = crusoe.organization.id
+    requests = crusoe.simulator.api.requests
+
+    def asked(operation: str) -> list[str]:
+        return sorted(request.user or "" for request in requests.all(operation))
+
+    def run(*args: str) -> str:
+        requests.clear()
+        seconds, memory = measured(workspace, args[0], "-parallelism=50", *args[1:])
+        return f"{args[0]} {seconds:.1f} s ({memory:.0f} MiB)"
+
+    workspace.write(provider_block(users) + services(list(users)[:1]))
+    measures = [f"one user: {run('apply', '-auto-approve')}"]
+    run("destroy", "-auto-approve")
+    workspace.write(provider_block(users) + services(users))
+    measures.append(f"{USERS} users: {run('plan', '-out=p')}")
+    assert asked("list") == asked("identity") == emails
+    assert len(requests.all()) == 2 * USERS
+    measures.append(run("apply", "p"))
+    assert asked("identity") == emails
+    assert len(crusoe.simulator.cloud.keys()) == len(workspace.instances()) == 2 * USERS
+    measures.append(run("plan", "-detailed-exitcode"))
+    assert asked("list") == emails
+    assert len(requests.all()) == USERS
+    measures.append(run("apply", "-refresh-only", "-auto-approve"))
+    assert asked("list") == emails
+    # Both slots of every user are taken, so each creation waits for a deletion beside it.
+    workspace.write(provider_block(users) + services(users, 'rotate_when_changed = { n = "1" }'))
+    run("apply", "-auto-approve")
+    workspace.write(provider_block(users) + services(users, 'rotate_when_changed = { n = "2" }'))
+    measures.append(f"replacing all: {run('apply', '-auto-approve')}")
+    assert len(crusoe.simulator.cloud.keys()) == 2 * USERS
+    measures.append(run("destroy", "-auto-approve"))
+
+    assert asked("list") == emails
+    assert crusoe.simulator.cloud.keys() == []
+    figures(f"{2 * USERS} tokens in one block: {', '.join(measures)}")
+
+
+def services(profiles: Iterable[str], body: str = "") -> str:
+    """Return two tokens for each profile."""
+    return "".join(
+        f'resource "crusoe_storage_token" "t{n}" {{\n'
+        f"  for_each = toset({json.dumps(list(profiles))})\n"
+        f'  profile = each.key\n  alias = "${{each.key}}-{n}"\n  {body}\n}}\n'
+        for n in (1, 2)
+    )
+
+
+def measured(workspace: Workspace, *args: str) -> tuple[float, float]:
+    """Run a command; return the seconds it took, and the MiB of its largest plugin process."""
+    started = time.perf_counter()
+    running, most = workspace.start(*args), 0
+    while not running.has_ended:
+        for process in workspace.plugin_processes():
+            with contextlib.suppress(psutil.Error):
+                most = max(most, process.memory_info().rss)
+        time.sleep(0.2)
+    result = running.wait(PATIENCE_SECONDS)
+    assert result.exit_code == 0, result.report()
+    return time.perf_counter() - started, most / MIB
 
 
 def patiently(workspace: Workspace, *args: str) -> None:

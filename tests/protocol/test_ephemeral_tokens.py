@@ -13,7 +13,10 @@ from support.simulator_fixtures import Crusoe
 
 TYPE = "crusoe_storage_token"
 CONFIG = dict.fromkeys(
-    ["alias", "expires_after", "organization_id", "id", "access_key_id", "secret_key", "expires_at"]
+    [
+        *("alias", "profile", "expires_after", "organization_id"),
+        *("id", "access_key_id", "secret_key", "expires_at"),
+    ]
 )
 
 
@@ -46,7 +49,8 @@ def test_schema_and_metadata_announce_them(plugin: Plugin) -> None:
     assert list(schema.ephemeral_resource_schemas) == names == [TYPE]
     block = schema.ephemeral_resource_schemas[TYPE].block
     assert {attribute.name for attribute in block.attributes} == set(CONFIG)
-    assert list(schema.functions) == [f.name for f in metadata.functions] == ["credentials_file"]
+    functions = ["credentials_file", "decrypt"]
+    assert sorted(schema.functions) == sorted(f.name for f in metadata.functions) == functions
     assert {r.type_name for r in metadata.resources} == set(schema.resource_schemas)
     assert {d.type_name for d in metadata.data_sources} == set(schema.data_source_schemas)
     assert schema.server_capabilities == metadata.server_capabilities
@@ -66,6 +70,7 @@ def test_open_and_close(plugin: Plugin, crusoe: Crusoe) -> None:
     result = value_of(opened.result)
     assert result == {
         "alias": "x",
+        "profile": None,
         "expires_after": "1h",
         "organization_id": crusoe.organization.id,
         "id": key.key_uuid,

@@ -292,6 +292,9 @@ def test_an_ephemeral_token_that_was_opened_can_be_closed(
     plugin: Plugin, simulator: Simulator, type_name: str, config: pb.DynamicValue
 ) -> None:
     """Whatever passes the validation, which Terraform always calls before."""
+    keys = simulator.cloud.keys()
+    for key in keys:
+        simulator.cloud.remove_key(key.key_uuid)
     if call_ephemeral(plugin, "Validate", type_name=type_name, config=config).diagnostics:
         return
 

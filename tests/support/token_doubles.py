@@ -150,6 +150,9 @@ class Terraform:
     def creates_nothing(self) -> bool:
         return self.nothing
 
+    def only_refreshes(self) -> bool:
+        return False
+
     def loads_whole_state(self) -> bool:
         return self.planning
 

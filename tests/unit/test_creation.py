@@ -274,7 +274,7 @@ def test_the_expiry_counts_from_the_post() -> None:
     def expiry() -> None:
         asked_at.append(world.clock.seconds)
 
-    creation(world).create(alias=None, expire_at=expiry, seconds=60.0)
+    creation(world).create(alias=None, expire_at=expiry, seconds=60.0, patient=True)
 
     assert asked_at[0] > 30
 
@@ -288,31 +288,36 @@ def test_a_creation_gives_up_after_its_time() -> None:
     world.terraform.planning = False
 
     with pytest.raises(NoSlotCameFree) as caught:
-        create(world)
+        creation(world).create(alias=None, expire_at=lambda: None, seconds=60.0, patient=True)
 
     assert 60 <= caught.value.waited < 65
-    assert not caught.value.predecessor_stays
+    assert not caught.value.idle
     assert world.account.creations == 0
 
 
-def test_a_predecessor_that_stays_ends_the_wait_early() -> None:
-    """With create_before_destroy its slot comes free only afterwards."""
+def test_nothing_that_could_free_a_slot_ends_the_wait_early() -> None:
+    """With create_before_destroy, say, the old token's slot comes free only afterwards."""
     world = World(Account(listed=[key("A"), key("B")]))
     world.terraform.planning = False
 
     with pytest.raises(NoSlotCameFree) as caught:
-        creation(world).create(alias=None, expire_at=lambda: None, seconds=120.0, predecessor="A")
+        creation(world).create(alias=None, expire_at=lambda: None, seconds=120.0)
 
-    assert caught.value.predecessor_stays
+    assert caught.value.idle
     assert caught.value.waited < 20
 
 
-def test_a_predecessor_that_was_deleted_is_no_reason_to_give_up() -> None:
-    """The list may show it for a moment longer."""
+def test_a_deletion_under_way_is_waited_for() -> None:
+    """It takes its time; nothing is idle meanwhile."""
     world = World(Account(listed=[key("A"), key("B")]))
     world.terraform.planning = False
-    world.quota.release("A")
 
-    creation(world).create(alias=None, expire_at=lambda: None, seconds=120.0, predecessor="A")
+    def a_goes(seconds: float) -> None:
+        if seconds > 50:
+            world.quota.release("A")
+
+    world.clock.on_wait = a_goes
+    with world.calls.call(), world.calls.call():
+        creation(world).create(alias=None, expire_at=lambda: None, seconds=120.0)
 
     assert world.account.creations == 1

@@ -1,6 +1,7 @@
 """Waiting for what other calls bring."""
 
 import threading
+from collections.abc import Callable
 
 from crusoe_provider.tokens.in_flight import InFlightCalls
 from support.token_doubles import Clock, Stop, WaitingCalls
@@ -87,3 +88,35 @@ def test_news_wakes_those_who_wait() -> None:
     waiter.join(5)
 
     assert not waiter.is_alive()
+
+
+def in_a_thread(body: Callable[[], object]) -> None:
+    """Run a call of another thread to where it leaves off."""
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+
+
+def test_a_slow_call_of_somebody_else_is_not_waited_for() -> None:
+    """One that has just begun is, and so is one of nobody in particular."""
+    given, clock = calls()
+    me, other = object(), object()
+    theirs, nobodys = given.call(), given.call()
+
+    def begin() -> None:
+        theirs.__enter__()
+        given.belongs_to(other)
+
+    in_a_thread(begin)
+    with given.call(), given.waiting():
+        given.belongs_to(me)
+        clock.seconds = 1.0
+        assert given.quiet_seconds(me) == 0
+        assert not given.others_are_slow(me)
+        clock.seconds = 5.0
+        assert given.quiet_seconds(me) > 0
+        assert given.others_are_slow(me)
+        assert given.quiet_seconds(other) == given.quiet_seconds() == 0
+        in_a_thread(nobodys.__enter__)
+        clock.seconds = 20.0
+        assert given.quiet_seconds(me) == 0

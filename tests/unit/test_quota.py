@@ -175,8 +175,8 @@ def test_an_ephemeral_token_that_the_plan_has_no_room_for_is_not_counted_on() ->
     given.quota.plan_keep("A")
     assert given.quota.plan_creation()
 
-    with pytest.raises(PlanExceedsQuota):
+    with pytest.raises(NoRoomToOpen):
         given.quota.open()
-    with pytest.raises(PlanExceedsQuota) as again:
+    with pytest.raises(NoRoomToOpen) as again:
         given.quota.open()
     assert again.value.shortage.verdict.creations == 2

@@ -111,6 +111,10 @@ class Running:
         """Send SIGTERM to Terraform."""
         self._process.terminate()
 
+    def hang_up(self) -> None:
+        """Close the terminal: SIGHUP to the whole process group, plugins included."""
+        os.killpg(self.pid, signal.SIGHUP)
+
     def kill(self) -> None:
         """Send SIGKILL to Terraform; its plugins live on."""
         self._process.kill()

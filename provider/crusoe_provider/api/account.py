@@ -39,6 +39,10 @@ class _Shared(Generic[Value]):
                 self._value = (ask(), moment)
             return self._value[0]
 
+    def known(self) -> Value | None:
+        """Return the value if there is one, without asking."""
+        return self._value[0] if self._value else None
+
 
 class Account:
     """The caller's account: who it is, which organization, which keys.
@@ -86,6 +90,10 @@ class Account:
             CrusoeError: It could not be found out.
         """
         return self._identity.get(self._client.identity, self._monotonic, 0.0)
+
+    def known_identity(self) -> Identity | None:
+        """Return who the caller is, if that was found out already."""
+        return self._identity.known()
 
     def expect_identity(self) -> None:
         """Begin to find out who the caller is, beside what the calling thread does meanwhile.

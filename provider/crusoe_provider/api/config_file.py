@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-KNOWN_KEYS: Final = ("access_key_id", "secret_key", "api_endpoint")
+KNOWN_KEYS: Final = ("access_key_id", "secret_key", "api_endpoint", "organization_id")
 
 _READABLE_BY_OTHERS: Final = stat.S_IRGRP | stat.S_IROTH
 _POSITION: Final = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")

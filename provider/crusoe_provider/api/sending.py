@@ -101,6 +101,7 @@ class Sender:
         self._retries = retries
         self._transport = transport
         self._opening = threading.Lock()
+        self._whom = {"profile": settings.profile} if settings.profile else {}
 
     def send(
         self,
@@ -156,7 +157,12 @@ class Sender:
             if failures is not None:
                 failures.append(failure)
             if wait > _NOTEWORTHY_WAIT_SECONDS:
-                logger.info("Waiting %.0f seconds, as the server asks: %s", delay, failure)
+                logger.info(
+                    "Waiting %.0f seconds, as the server asks: %s",
+                    delay,
+                    failure,
+                    extra=self._whom,
+                )
             if self._stop.wait(delay):
                 raise errors.Interrupted(f"Interrupted between two attempts. {failure}")
 
@@ -212,6 +218,7 @@ class Sender:
                     "status": status,
                     "duration_ms": round((time.monotonic() - began) * 1000, 1),
                     "attempt": attempt,
+                    **self._whom,
                 },
             )
 

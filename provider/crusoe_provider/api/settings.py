@@ -30,6 +30,7 @@ class Settings:
         max_retries: How often a failed request is sent again.
         proxy: The proxy that leads to the endpoint, if one does.
         authorities: Who vouches for certificates; `None` for certifi's.
+        profile: The profile that objects name for these credentials, if they do; for the log.
     """
 
     endpoint: "Endpoint"
@@ -41,3 +42,4 @@ class Settings:
     max_retries: int = DEFAULT_MAX_RETRIES
     proxy: "ProxyServer | None" = None
     authorities: "Authorities | None" = None
+    profile: str | None = None

@@ -8,6 +8,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ _FOLDER: Final = "SSL_CERT_DIR"
 _KEY_LOG: Final = "SSLKEYLOGFILE"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Authorities:
     """Where the authorities come from.
 
@@ -54,11 +55,15 @@ class Authorities:
         return found
 
     def context(self) -> ssl.SSLContext:
-        """Return a TLS context that trusts them.
+        """Return the TLS context that trusts them; all clients share it.
 
         Raises:
             UnusableVariableError: They cannot be read.
         """
+        return self._context
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
         if not self.file and not self.folder:
             import certifi  # noqa: PLC0415 - not where there are others
 

@@ -28,6 +28,9 @@ HOSTS: Final = ("registry.terraform.io", "registry.opentofu.org")
 _MACHINES: Final = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 # Linux takes no longer first line, and no system one with blanks.
 _LONGEST_SHEBANG: Final = 120
+_FOLDER_MODE: Final = 0o755
+# What a shell does not take literally between double quotes, or ends them or the Python string.
+_SPECIAL: Final = frozenset("\"'$`\\!")
 _NEEDED: Final = (
     "crusoe_provider.providerserver.serve, crusoe_provider.provider.provider, "
     "crusoe_provider.api.client"
@@ -75,11 +78,13 @@ def install(folder: Path, version: str) -> Installed:
         InstallationError: This Python cannot run the plugin.
         OSError: The folder cannot be written to.
     """
+    _check_printable(folder)
     replaced = sorted(set(_versions(folder)) - {version})
     launcher = None if _is_bundle() else _launcher()
     plugins = []
     for package in _packages(folder, version):
-        package.parent.mkdir(parents=True, exist_ok=True)
+        _check_no_link(folder, package)
+        _make_folders(package.parent)
         with tempfile.TemporaryDirectory(dir=package.parent) as name:
             new = Path(name) / "package"
             if launcher is None:
@@ -89,6 +94,8 @@ def install(folder: Path, version: str) -> Installed:
             else:
                 new.mkdir()
                 _write_executable(new / f"{NAME}_v{version}", launcher)
+            # Whatever the umask: Terraform may be run by another user than the one who installs.
+            new.chmod(_FOLDER_MODE)
             _remove(package)
             new.rename(package)
         plugins.append(package / f"{NAME}_v{version}")
@@ -137,6 +144,7 @@ def _launcher() -> str:
     It starts without `site`, whose `.pth` files would cost time at every start of the plugin, if
     this Python can do without.
     """
+    _check_printable(Path(sys.executable))
     folders = _package_folders()
     lean = f"import sys\nsys.path += {folders!r}\n"
     complaint = ""
@@ -163,24 +171,70 @@ def _launcher() -> str:
 
 
 def _package_folders() -> list[str]:
-    """Return the folders, beside those of the standard library, that modules come from here."""
+    """Return the folders, beside those of the standard library, that modules come from here.
+
+    A Python of its own is asked, which takes nothing from the environment and from the current
+    folder: where others can write, they could have put modules there.
+    """
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", "import json, sys\nprint(json.dumps(sys.path))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     standard = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
-    script = os.path.dirname(os.path.realpath(sys.argv[0]))  # noqa: PTH120 - as Python adds it
-    return [
+    folders = [
         path
-        for path in dict.fromkeys(sys.path)
+        for path in dict.fromkeys(json.loads(done.stdout))
         if os.path.isdir(path)  # noqa: PTH112 - a string, as in sys.path
         and not any(path == s or path.startswith(f"{s}{os.sep}lib-dynload") for s in standard)
-        and path != script
     ]
+    for path in folders:
+        _check_printable(Path(path))
+    return folders
 
 
 def _shebang(options: str) -> str:
     line = f"#!{sys.executable} {options}"
     if len(line) <= _LONGEST_SHEBANG and " " not in sys.executable:
         return line
+    if _SPECIAL & set(sys.executable):
+        raise InstallationError(
+            f"The path of this Python, {sys.executable}, has characters that a shell takes for "
+            "its own. Make a virtual environment in another folder, and install from there."
+        )
     # A shell command and a Python string at once.
     return f"#!/bin/sh\n'''exec' \"{sys.executable}\" {options} \"$0\" \"$@\"\n' '''"
+
+
+def _check_printable(path: Path) -> None:
+    if not str(path).isprintable():
+        raise InstallationError(f"The path {str(path)!a} has control characters; use another one.")
+
+
+def _check_no_link(folder: Path, package: Path) -> None:
+    """Make sure that nothing between the mirror and the package is a symbolic link.
+
+    Raises:
+        InstallationError: Something is; what it leads to is not ours to change.
+    """
+    for path in (package, *package.parents):
+        if path == folder:
+            return
+        if path != package and path.is_symlink():
+            raise InstallationError(
+                f"{path} is a symbolic link, and what it leads to is not changed. Remove the link, "
+                "and try again."
+            )
+
+
+def _make_folders(path: Path) -> None:
+    """Make a folder, and those above it as far as they are missing, that everybody can enter."""
+    if path.is_dir():
+        return
+    _make_folders(path.parent)
+    path.mkdir()
+    path.chmod(_FOLDER_MODE)
 
 
 def _write_executable(path: Path, text: str) -> None:
@@ -202,6 +256,7 @@ def _versions(folder: Path) -> Iterator[str]:
 
 def _remove_version(folder: Path, version: str) -> None:
     for package in _packages(folder, version):
+        _check_no_link(folder, package)
         _remove(package)
         # And the folders above it, as far as nothing else is in them.
         for parent in package.parents:

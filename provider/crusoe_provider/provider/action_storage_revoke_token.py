@@ -7,8 +7,13 @@ from tf.schema import Attribute, Schema
 from tf.types import String, Unknown
 from tf.utils import Diagnostics
 
-from crusoe_provider.provider.attributes import ORGANIZATION_ID, organization_attribute
-from crusoe_provider.provider.diagnostics import Refusal, failing
+from crusoe_provider.provider.attributes import (
+    ORGANIZATION_ID,
+    PROFILE,
+    organization_attribute,
+    profile_attribute,
+)
+from crusoe_provider.provider.diagnostics import Refusal, failing, told
 from crusoe_provider.provider.key_texts import describe_token
 from crusoe_provider.provider.validators import check_organization_id, given
 from crusoe_provider.providerserver.action import Action, ActionContext, Progress
@@ -20,7 +25,8 @@ from crusoe_provider.tokens.token import in_order
 
 if TYPE_CHECKING:
     from crusoe_provider.api.models import StorageKey
-    from crusoe_provider.tokens.session import Session, Sessions
+    from crusoe_provider.tokens.session import Session
+    from crusoe_provider.tokens.sessions import Sessions
 
 _KEY: Final = "access_key_id"
 _SECOND: Final = timedelta(seconds=1)
@@ -59,6 +65,7 @@ class RevokeTokenAction(Action):
                     ),
                 ),
                 organization_attribute(" that the token belongs to", computed=False),
+                profile_attribute("revoke the token"),
             ],
         )
 
@@ -72,11 +79,11 @@ class RevokeTokenAction(Action):
 
     def plan(self, ctx: ActionContext, config: State) -> None:
         """Say whose key it is, and how old; refuse what cannot be revoked."""
-        if config[_KEY] is Unknown or config[ORGANIZATION_ID] is Unknown:
+        if Unknown in (config[_KEY], config[ORGANIZATION_ID], config[PROFILE]):
             return
-        if not self._sessions.known:
+        session = self._sessions.find(given(config[PROFILE]))
+        if session is None:
             return
-        session = self._sessions.get()
         with failing(_NOT_REVOKED):
             organization_id = session.organization_id(given(config[ORGANIZATION_ID]))
             key = _find(session, organization_id, config)
@@ -89,14 +96,17 @@ class RevokeTokenAction(Action):
         )
         ctx.diagnostics.add_warning(
             "Storage token will be revoked",
-            f"{_introduce(key, session.now())}{remark}\n\n"
-            "Clients that use it are refused from then on, and it cannot be given back.",
+            told(
+                self._sessions,
+                f"{_introduce(key, session.now())}{remark}\n\n"
+                "Clients that use it are refused from then on, and it cannot be given back.",
+            ),
         )
 
     def invoke(self, ctx: ActionContext, config: State, progress: Progress) -> None:
         """Revoke the token."""
         del ctx
-        session = self._sessions.get()
+        session = self._sessions.get(given(config[PROFILE]))
         with failing(_NOT_REVOKED):
             organization_id = session.organization_id(given(config[ORGANIZATION_ID]))
             key = _find(session, organization_id, config)

@@ -13,6 +13,7 @@ from crusoe_provider.tokens.durations import parse_duration
 from crusoe_provider.tokens.encryption import same_recipients
 
 ORGANIZATION_ID: Final = "organization_id"
+PROFILE: Final = "profile"
 LISTED_TOKEN: Final[dict[str, TfType]] = {
     "id": String(),
     "access_key_id": String(),
@@ -40,6 +41,12 @@ TOKEN_IDENTITY: Final = IdentitySchema(
             "ID of the organization; default: as for the provider.",
             optional_for_import=True,
         ),
+        IdentityAttribute(
+            PROFILE,
+            String(),
+            "Profile whose credentials manage the token; default: those of the provider.",
+            optional_for_import=True,
+        ),
     ]
 )
 """What tells a token from all others."""
@@ -50,7 +57,11 @@ def token_identity(state: State) -> State | None:
     key = state["access_key_id"]
     if not isinstance(key, str):
         return None
-    return {"access_key_id": key, ORGANIZATION_ID: state[ORGANIZATION_ID] or None}
+    return {
+        "access_key_id": key,
+        ORGANIZATION_ID: state[ORGANIZATION_ID] or None,
+        PROFILE: state[PROFILE] or None,
+    }
 
 
 class Timestamp(String):
@@ -111,6 +122,25 @@ def organization_attribute(
             f"ID (a UUID) of the organization{whose}.{change} Default: the provider's "
             "`organization_id`, then the only organization of the user. Example: "
             "`ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab`."
+        ),
+    )
+
+
+def profile_attribute(what: str, *, change: str = "") -> Attribute:
+    """Return the attribute `profile`.
+
+    Args:
+        what: What happens with the credentials; completes "whose credentials".
+        change: What a change does, as a sentence.
+    """
+    return Attribute(
+        PROFILE,
+        String(),
+        optional=True,
+        description=(
+            f"Profile whose credentials {what}: an entry of the provider's `profiles`, or a "
+            f"profile of `~/.crusoe/config`.{f' {change}' if change else ''} Default: the "
+            "credentials of the provider block. Example: `ci`."
         ),
     )
 

@@ -18,7 +18,12 @@ from crusoe_provider.api.proxies import ProxyServer, UnusableVariableError, prox
 from crusoe_provider.api.settings import DEFAULT_MAX_RETRIES, DEFAULT_REQUEST_TIMEOUT, Settings
 from crusoe_provider.api.text import shell_word
 from crusoe_provider.api.tls import Authorities
-from crusoe_provider.provider.credentials import selected_credentials, selected_profile
+from crusoe_provider.provider.credentials import (
+    MISSING_CREDENTIALS,
+    Profile,
+    selected_credentials,
+    selected_profile,
+)
 from crusoe_provider.provider.endpoint_choice import selected_endpoint, trust_problems
 from crusoe_provider.provider.problems import ConfigurationError, Problem
 from crusoe_provider.provider.provider_block import SECRET_VARIABLE, ProviderBlock, block_problems
@@ -33,19 +38,57 @@ class Configuration:
     """What the settings are, and what is to be said of them.
 
     Attributes:
-        settings: The settings that apply.
+        settings: The settings that apply; `None` where the provider block has no credentials, which
+            is no error as long as every object names a profile.
+        missing: The error for those that name none.
+        sources: Where the settings come from.
         warnings: What works, and should not stay as it is.
         secrets: Every secret that was read, in use or not, for those who keep logs clean.
     """
 
-    settings: Settings
+    settings: Settings | None
+    sources: "Sources"
+    missing: ConfigurationError | None = None
     warnings: tuple[Problem, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where settings come from.
+
+    Attributes:
+        block: The provider block.
+        environ: The environment.
+        file: The configuration file.
+    """
+
+    block: ProviderBlock
+    environ: Mapping[str, str] = field(repr=False)
+    file: ConfigFile
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables of our own that are set."""
+        environ = self.environ
+        return {k: v.strip() for k, v in environ.items() if k.startswith("CRUSOE_") and v.strip()}
+
+    @property
+    def profile_names(self) -> list[str]:
+        """The profiles that objects may name."""
+        return sorted({*(self.block.profiles or {}), *self.file.profiles})
+
+
 def resolve(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | None) -> Settings:
-    """Return the settings that apply; see `settle`."""
-    return settle(block, environ=environ, home=home).settings
+    """Return the settings that apply; see `settle`.
+
+    Raises:
+        ConfigurationError: With everything that is wrong, at once.
+    """
+    configuration = settle(block, environ=environ, home=home)
+    if configuration.missing is not None or configuration.settings is None:
+        raise configuration.missing or ConfigurationError([])
+    return configuration.settings
 
 
 def settle(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | None) -> Configuration:
@@ -60,7 +103,6 @@ def settle(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | Non
         ConfigurationError: With everything that is wrong, at once.
     """
     problems = block_problems(block)
-    variables = {k: v.strip() for k, v in environ.items() if k.startswith("CRUSOE_") and v.strip()}
     try:
         file = read_config_file(home)
     except BrokenConfigFileError as error:
@@ -68,23 +110,53 @@ def settle(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | Non
             Problem("Broken configuration file", f"{error}\n\nCorrect the file, or remove it.")
         )
         raise ConfigurationError(problems) from None
+    sources = Sources(block, environ, file)
+    settings: Settings | None = None
+    missing: ConfigurationError | None = None
+    try:
+        settings = settings_from(sources, problems)
+    except ConfigurationError as error:
+        alone = [problem.summary for problem in error.problems] == [MISSING_CREDENTIALS]
+        if not alone or not sources.profile_names:
+            raise
+        missing = error
+    return Configuration(
+        settings,
+        sources,
+        missing,
+        warnings=tuple(_file_warnings(file)),
+        secrets=tuple(dict.fromkeys(secret for secret in _secrets(sources, settings) if secret)),
+    )
+
+
+def settings_from(sources: Sources, problems: list[Problem]) -> Settings:
+    """Return the settings of a provider block.
+
+    Args:
+        sources: Where they come from.
+        problems: What is wrong so far.
+
+    Raises:
+        ConfigurationError: With everything that is wrong, at once.
+    """
+    block, variables, file = sources.block, sources.variables, sources.file
     profile = selected_profile(block, variables, file, problems)
     credentials = selected_credentials(block, variables, profile, problems)
     endpoint = selected_endpoint(block, variables, profile.settings, problems)
-    organization_id = _organization_id(block, variables, problems)
+    organization_id = _organization_id(block, variables, profile, problems)
     proxy: ProxyServer | None = None
     authorities: Authorities | None = None
     if endpoint is not None:
         if credentials is not None:
             problems += trust_problems(block, variables, profile.settings, credentials, endpoint)
         try:
-            proxy = proxy_for(endpoint, environ)
-            authorities = Authorities.of(environ)
+            proxy = proxy_for(endpoint, sources.environ)
+            authorities = Authorities.of(sources.environ)
         except UnusableVariableError as error:
             problems.append(_unusable(error))
     if problems or credentials is None or endpoint is None:
         raise ConfigurationError(problems)
-    settings = Settings(
+    return Settings(
         endpoint=endpoint,
         access_key_id=credentials.access_key_id,
         secret_key=credentials.secret_key,
@@ -97,30 +169,37 @@ def settle(block: ProviderBlock, *, environ: Mapping[str, str], home: Path | Non
         proxy=proxy,
         authorities=authorities,
     )
-    proxy_password = proxy.user[1] if proxy and proxy.user else None
-    secrets = (
-        *(credentials.secret_key, block.secret_key, variables.get(SECRET_VARIABLE)),
-        *(*file.secrets, proxy_password),
-    )
-    return Configuration(
-        settings,
-        warnings=tuple(_file_warnings(file)),
-        secrets=tuple(dict.fromkeys(secret for secret in secrets if secret)),
-    )
+
+
+def _secrets(sources: Sources, settings: Settings | None) -> Iterator[str | None]:
+    """Yield every secret that was read, in use or not."""
+    yield sources.block.secret_key
+    yield sources.variables.get(SECRET_VARIABLE)
+    yield from sources.file.secrets
+    yield from (entry.secret_key for entry in (sources.block.profiles or {}).values())
+    if settings is not None:
+        yield settings.secret_key
+        yield settings.proxy.user[1] if settings.proxy and settings.proxy.user else None
 
 
 def _organization_id(
-    block: ProviderBlock, variables: Mapping[str, str], problems: list[Problem]
+    block: ProviderBlock,
+    variables: Mapping[str, str],
+    profile: Profile,
+    problems: list[Problem],
 ) -> str | None:
     if own := (block.organization_id or "").strip():
         return own
-    organization_id = variables.get(_ORGANIZATION_VARIABLE)
+    variable = (variables.get(_ORGANIZATION_VARIABLE), _ORGANIZATION_VARIABLE)
+    in_file = (profile.settings.get("organization_id"), str(profile))
+    # As for the endpoint: a profile that the block names goes before the environment.
+    candidates = (in_file, variable) if block.profile else (variable, in_file)
+    organization_id, source = next((c for c in candidates if c[0]), (None, ""))
     if organization_id and (problem := organization_id_problem(organization_id)):
         problems.append(
             Problem(
                 "Invalid organization ID",
-                f"{problem} It comes from {_ORGANIZATION_VARIABLE}.\n\nCorrect the variable, or "
-                "remove it.",
+                f"{problem} It comes from {source}.\n\nCorrect it there, or remove it.",
             )
         )
     return organization_id

@@ -15,7 +15,8 @@ from crusoe_provider.provider.provider_block import (
     secret_problem,
 )
 
-_UNKNOWN_PROFILE: Final = "Unknown profile"
+UNKNOWN_PROFILE: Final = "Unknown profile"
+MISSING_CREDENTIALS: Final = "Missing Crusoe credentials"
 
 
 class SourceKind(Enum):
@@ -90,7 +91,7 @@ def selected_profile(
             "Correct the name, or add the profile to the file, for example with "
             "`crusoe config init`."
         )
-        problems.append(Problem(_UNKNOWN_PROFILE, detail, attribute))
+        problems.append(Problem(UNKNOWN_PROFILE, detail, attribute))
     return Profile(name, file, file.profiles.get(name, {}))
 
 
@@ -140,7 +141,7 @@ def selected_credentials(
                 "profile",
             )
         )
-    elif not any(problem.summary == _UNKNOWN_PROFILE for problem in problems):
+    elif not any(problem.summary == UNKNOWN_PROFILE for problem in problems):
         problems.append(_missing_credentials(profile))
     return None
 
@@ -174,7 +175,7 @@ def _missing_credentials(profile: Profile) -> Problem:
     else:
         file_state = f"{profile}: neither access_key_id nor secret_key is set"
     return Problem(
-        "Missing Crusoe credentials",
+        MISSING_CREDENTIALS,
         "The provider needs an access key ID and a secret key of the Crusoe API. It looked in:\n\n"
         "  - the provider block: neither access_key_id nor secret_key is set\n"
         f"  - the environment: neither {ID_VARIABLE} nor {SECRET_VARIABLE} is set\n"

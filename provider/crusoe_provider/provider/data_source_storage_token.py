@@ -7,7 +7,12 @@ from tf.schema import Attribute, Schema
 from tf.types import Bool, String
 from tf.utils import Diagnostics
 
-from crusoe_provider.provider.attributes import ORGANIZATION_ID, organization_attribute
+from crusoe_provider.provider.attributes import (
+    ORGANIZATION_ID,
+    PROFILE,
+    organization_attribute,
+    profile_attribute,
+)
 from crusoe_provider.provider.diagnostics import Refusal, failing
 from crusoe_provider.provider.key_texts import describe_token
 from crusoe_provider.provider.validators import check_organization_id, given
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crusoe_provider.api.models import StorageKey
-    from crusoe_provider.tokens.session import Sessions
+    from crusoe_provider.tokens.sessions import Sessions
 
 _NAMES: Final = ("id", "access_key_id", "alias")
 # More than these are no help to somebody who looks for one.
@@ -77,6 +82,7 @@ class StorageTokenDataSource(iface.DataSource):
                     ),
                 ),
                 organization_attribute(""),
+                profile_attribute("look it up"),
                 Attribute(
                     "status",
                     String(),
@@ -130,7 +136,7 @@ class StorageTokenDataSource(iface.DataSource):
     def read(self, ctx: iface.ReadDataContext, config: State) -> State | None:
         """Return the one token that matches."""
         del ctx
-        session = self._sessions.get()
+        session = self._sessions.get(given(config[PROFILE]))
         with failing("Storage token not looked up"):
             organization_id = session.organization_id(config[ORGANIZATION_ID])
             keys = in_order(session.account.keys(organization_id))
@@ -143,6 +149,7 @@ class StorageTokenDataSource(iface.DataSource):
         found = listed_token(matching[0], session.now())
         # What was asked for stays as it was written.
         asked = {name: config[name] for name in _NAMES if given(config[name]) is not None}
+        asked[PROFILE] = config[PROFILE]
         return {ORGANIZATION_ID: config[ORGANIZATION_ID] or organization_id} | found | asked
 
 

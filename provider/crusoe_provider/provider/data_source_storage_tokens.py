@@ -10,7 +10,9 @@ from tf.utils import Diagnostics
 from crusoe_provider.provider.attributes import (
     LISTED_TOKEN,
     ORGANIZATION_ID,
+    PROFILE,
     organization_attribute,
+    profile_attribute,
 )
 from crusoe_provider.provider.diagnostics import failing
 from crusoe_provider.provider.validators import check_organization_id, check_status, given
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crusoe_provider.api.models import StorageKey
-    from crusoe_provider.tokens.session import Session, Sessions
+    from crusoe_provider.tokens.session import Session
+    from crusoe_provider.tokens.sessions import Sessions
 
 
 class StorageTokensDataSource(iface.DataSource):
@@ -48,6 +51,7 @@ class StorageTokensDataSource(iface.DataSource):
             ),
             attributes=[
                 organization_attribute(""),
+                profile_attribute("list the tokens"),
                 Attribute(
                     "alias",
                     String(),
@@ -130,7 +134,7 @@ class StorageTokensDataSource(iface.DataSource):
     def read(self, ctx: iface.ReadDataContext, config: State) -> State | None:
         """Return the tokens as the API lists them now."""
         del ctx
-        session = self._sessions.get()
+        session = self._sessions.get(given(config[PROFILE]))
         session.account.expect_identity()
         with failing("Storage tokens not listed"):
             organization_id = session.organization_id(config[ORGANIZATION_ID])

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from crusoe_provider.api import errors
+from crusoe_provider.api.text import printable
 from crusoe_provider.provider import encryption_texts, lost_answer_texts, quota_texts
 from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.tokens.errors import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tf.utils import Diagnostics
 
     from crusoe_provider.provider.problems import Problem
+    from crusoe_provider.tokens.sessions import Sessions, Whom
 
 SECRET_VARIABLE: Final = "CRUSOE_STORAGE_TOKEN_SECRET"  # noqa: S105 - a variable's name
 """Environment variable with the secret of the token that is imported."""
@@ -223,6 +225,26 @@ def advice(error: errors.CrusoeError, *, credentials: str) -> str:
     """Return what a practitioner can do about `error`."""
     text = _of_kind(_ADVICE, error) or "Run Terraform again."
     return text.format(credentials=credentials)
+
+
+def told(sessions: "Sessions", detail: str) -> str:
+    """Return a detail that says whom it is about, where there is more than one."""
+    return about(detail, sessions.here()) if sessions.several() else detail
+
+
+def about(detail: str, whom: "Whom | None") -> str:
+    """Return a detail that says whom it is about, for where there is more than one.
+
+    Args:
+        detail: What there is to tell.
+        whom: Whom it is about, if that is known.
+    """
+    if whom is None:
+        return detail
+    name = f"Profile: {whom.profile}" if whom.profile else "Profile: none"
+    user = whom.session.account.known_identity()
+    of = f"; user {user.email or user.id}" if user else ""
+    return f"{detail}\n\n{printable(name)} ({whom.credentials}){of}."
 
 
 def owner_unknown(error: OwnerUnknown) -> str:

@@ -7,7 +7,12 @@ from tf.schema import Attribute, Schema
 from tf.types import String, Unknown
 from tf.utils import Diagnostics
 
-from crusoe_provider.provider.attributes import ORGANIZATION_ID, organization_attribute
+from crusoe_provider.provider.attributes import (
+    ORGANIZATION_ID,
+    PROFILE,
+    organization_attribute,
+    profile_attribute,
+)
 from crusoe_provider.provider.diagnostics import failing
 from crusoe_provider.provider.quota_texts import NOT_OPENED
 from crusoe_provider.provider.validators import (
@@ -23,7 +28,8 @@ from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.lifetime import expiry_after
 
 if TYPE_CHECKING:
-    from crusoe_provider.tokens.session import Session, Sessions
+    from crusoe_provider.tokens.session import Session
+    from crusoe_provider.tokens.sessions import Sessions
 
 _DEFAULT_LIFE: Final = "1h"
 _WAIT: Final = timedelta(minutes=2)
@@ -72,6 +78,7 @@ class EphemeralStorageToken(EphemeralResource):
                     ),
                 ),
                 organization_attribute(" whose buckets the token opens"),
+                profile_attribute("create and revoke the token"),
                 Attribute(
                     "id",
                     String(),
@@ -118,7 +125,8 @@ class EphemeralStorageToken(EphemeralResource):
 
     def open(self, ctx: OpenContext, config: State) -> State | None:
         """Create the token, if there is a free slot."""
-        session = self._sessions.get()
+        profile = given(config[PROFILE])
+        session = self._sessions.get(profile)
         session.account.expect_identity()
         expires_after = given(config["expires_after"]) or _DEFAULT_LIFE
         life = parse_duration(expires_after)
@@ -132,7 +140,7 @@ class EphemeralStorageToken(EphemeralResource):
             creation = session.creation(organization_id)
             try:
                 created = creation.create(
-                    alias=config["alias"],
+                    alias=given(config["alias"]),
                     expire_at=lambda: expiry_after(life, session.now()),
                     seconds=_WAIT.total_seconds(),
                 )
@@ -141,7 +149,11 @@ class EphemeralStorageToken(EphemeralResource):
                 raise
         access_key_id = created.key.access_key_id
         session.borrow(organization_id, access_key_id)
-        ctx.private |= {ORGANIZATION_ID: organization_id, _ACCESS_KEY_ID: access_key_id}
+        ctx.private |= {
+            ORGANIZATION_ID: organization_id,
+            _ACCESS_KEY_ID: access_key_id,
+            PROFILE: profile,
+        }
         return _unopened(config, expires_after, organization_id) | {
             "id": creation.token_id(access_key_id),
             _ACCESS_KEY_ID: access_key_id,
@@ -155,20 +167,23 @@ class EphemeralStorageToken(EphemeralResource):
             return
         access_key_id = ctx.private[_ACCESS_KEY_ID]
         with failing(f"Ephemeral storage token {access_key_id} not revoked"):
-            self._sessions.get().revoke(ctx.private[ORGANIZATION_ID], access_key_id, finish=True)
+            session = self._sessions.get(ctx.private.get(PROFILE))
+            session.revoke(ctx.private[ORGANIZATION_ID], access_key_id, finish=True)
 
 
 def _may_go_without(session: "Session") -> bool:
-    """Say whether this is the plan of a destruction or refresh, which nothing may stand in."""
-    return session.terraform.creates_nothing() and session.terraform.is_planning()
+    """Say whether this is a refresh or the plan of a destruction, which nothing may stand in."""
+    terraform = session.terraform
+    return terraform.only_refreshes() or (terraform.creates_nothing() and terraform.is_planning())
 
 
 def _unopened(config: State, expires_after: str, organization_id: str) -> State:
-    """Return the values of a token before it is there."""
+    """Return the values of a token before it is there; what is written, if empty, stays so."""
+    defaults = {"expires_after": expires_after, ORGANIZATION_ID: organization_id}
     return {
         "alias": config["alias"],
-        "expires_after": config["expires_after"] or expires_after,
-        ORGANIZATION_ID: config[ORGANIZATION_ID] or organization_id,
+        PROFILE: config[PROFILE],
+        **{n: default if config[n] is None else config[n] for n, default in defaults.items()},
         "id": Unknown,
         _ACCESS_KEY_ID: Unknown,
         "secret_key": Unknown,

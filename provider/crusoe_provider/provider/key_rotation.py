@@ -81,7 +81,7 @@ class KeyRotation:
                     self._session,
                     self._organization_id,
                     self._planned.next_token(),
-                    seconds=token_creation.waiting_time(self._planned.timeouts, "update"),
+                    time_limit=token_creation.time_limit_of(self._planned.timeouts, "update"),
                     make_room=make_room,
                 )
         except AnswerLost as lost:

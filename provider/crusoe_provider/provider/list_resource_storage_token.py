@@ -9,7 +9,9 @@ from tf.utils import Diagnostics
 
 from crusoe_provider.provider.attributes import (
     ORGANIZATION_ID,
+    PROFILE,
     organization_attribute,
+    profile_attribute,
     token_identity,
 )
 from crusoe_provider.provider.diagnostics import failing
@@ -20,7 +22,7 @@ from crusoe_provider.tokens.token import Token, in_order
 
 if TYPE_CHECKING:
     from crusoe_provider.api.models import StorageKey
-    from crusoe_provider.tokens.session import Sessions
+    from crusoe_provider.tokens.sessions import Sessions
 
 
 class StorageTokenListResource(ListResource):
@@ -45,6 +47,7 @@ class StorageTokenListResource(ListResource):
             ),
             attributes=[
                 organization_attribute(" to look in", computed=False),
+                profile_attribute("list the tokens"),
                 Attribute(
                     "alias",
                     String(),
@@ -74,14 +77,19 @@ class StorageTokenListResource(ListResource):
     ) -> Iterable[ListResult]:
         """Return the caller's tokens, oldest first."""
         del ctx
-        session = self._sessions.get()
+        profile = given(config[PROFILE])
+        session = self._sessions.get(profile)
         session.account.expect_identity()
         with failing("Storage tokens not listed"):
             organization_id = session.organization_id(given(config[ORGANIZATION_ID]))
             keys = session.account.keys(organization_id)
             mine = session.ownership.mine(keys, session.account.identity())
         wanted = [key for key in in_order(mine) if _is_wanted(key, config)]
-        return [_result(key, organization_id, whole=include_resource) for key in wanted[:limit]]
+        tokens = [
+            Token.of_key(key, organization_id=organization_id, profile=profile)
+            for key in wanted[:limit]
+        ]
+        return [_result(token, whole=include_resource) for token in tokens]
 
 
 def _is_wanted(key: "StorageKey", config: State) -> bool:
@@ -89,8 +97,7 @@ def _is_wanted(key: "StorageKey", config: State) -> bool:
     return all(given(config[name]) in {None, value} for name, value in filters.items())
 
 
-def _result(key: "StorageKey", organization_id: str, *, whole: bool) -> ListResult:
-    token = Token.of_key(key, organization_id=organization_id)
+def _result(token: Token, *, whole: bool) -> ListResult:
     state = token.to_state()
     return ListResult(
         identity=token_identity(state) or {},

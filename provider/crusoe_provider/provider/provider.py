@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from tf import iface
 from tf.function import Function
 from tf.schema import Attribute, Schema
-from tf.types import Number, String, Unknown
+from tf.types import Map, Number, String, Unknown
 from tf.utils import Diagnostics
 
 from crusoe_provider.api.settings import ENDPOINT
 from crusoe_provider.provider.action_storage_revoke_token import RevokeTokenAction
 from crusoe_provider.provider.data_source_storage_token import StorageTokenDataSource
 from crusoe_provider.provider.data_source_storage_tokens import StorageTokensDataSource
-from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, add_problems, diagnose
+from crusoe_provider.provider.diagnostics import (
+    SECRET_VARIABLE,
+    add_problems,
+    diagnose,
+    told,
+)
 from crusoe_provider.provider.ephemeral_storage_token import EphemeralStorageToken
 from crusoe_provider.provider.function_credentials_file import CredentialsFileFunction
 from crusoe_provider.provider.function_decrypt import DecryptFunction
@@ -31,15 +36,18 @@ from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.list_resource import ListResource
 from crusoe_provider.providerserver.provider import Provider
 from crusoe_provider.providerserver.resource import State
+from crusoe_provider.providerserver.types import Object
 from crusoe_provider.tokens.in_flight import InFlightCalls
-from crusoe_provider.tokens.session import Session, Sessions
+from crusoe_provider.tokens.ownership import Ownership
+from crusoe_provider.tokens.session import Importer, Session
+from crusoe_provider.tokens.sessions import Sessions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from crusoe_provider.api.account import Account
     from crusoe_provider.api.settings import Settings
-    from crusoe_provider.provider.provider_block import ProviderBlock
+    from crusoe_provider.provider.provider_block import ProfileEntry, ProviderBlock
     from crusoe_provider.tokens.terraform import Terraform
 
 # Terraform starts a plugin for its schema, again to validate, and again to plan. So what only a
@@ -49,8 +57,8 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-# Without these there is no telling whom to ask.
-_ACCOUNT_ATTRIBUTES: Final = frozenset({"profile", "api_endpoint", "access_key_id", "secret_key"})
+# Without these there is no telling whom to ask, whatever the credentials.
+_PLACE: Final = frozenset({"profile", "api_endpoint"})
 _PAIR: Final = frozenset({"access_key_id", "secret_key"})
 # What Crusoe documents: two keys per user in an organization.
 _DEFAULT_KEY_LIMIT: Final = 2
@@ -85,6 +93,11 @@ class CrusoeProvider(Provider):
         self._now = now
         self._calls = InFlightCalls(stop)
         self._sessions = Sessions()
+        self._key_limit = 0
+        self._organization_known = True
+        self._import_secret: str | None = None
+        self._ownership = Ownership()
+        self._importer = Importer()
 
     def get_model_prefix(self) -> str:
         """Return what every type name begins with."""
@@ -145,6 +158,20 @@ class CrusoeProvider(Provider):
                         "Secret of the Crusoe API key in `access_key_id`. Default: see there. "
                         "Prefer the environment or a profile: a secret written here stands in the "
                         "configuration."
+                    ),
+                ),
+                Attribute(
+                    "profiles",
+                    Map(Object({"access_key_id": String(), "secret_key": String()})),
+                    optional=True,
+                    sensitive=True,
+                    description=(
+                        "Credentials of further users by the name that `profile` of a resource, "
+                        "data source or ephemeral resource gives, each an object with "
+                        "`access_key_id` and `secret_key`; for pipelines that have no "
+                        "`~/.crusoe/config`. A name that the file has too is taken from here. May "
+                        "come from an ephemeral variable. Default: only the file's profiles. "
+                        "Example: `var.crusoe_profiles`."
                     ),
                 ),
                 Attribute(
@@ -210,19 +237,26 @@ class CrusoeProvider(Provider):
             )
 
     def configure_provider(self, diags: Diagnostics, config: State) -> None:
-        """Settle the configuration, and begin the session that the elements share.
+        """Settle the configuration, and begin the sessions that the elements share.
 
         No request is sent.
         """
         from crusoe_provider.provider.configuration import settle  # noqa: PLC0415 - see above
+        from crusoe_provider.provider.profiles import Profiles  # noqa: PLC0415 - see above
 
         block, unknown = _provider_block(config)
-        if unknown & _ACCOUNT_ATTRIBUTES:
+        if unknown & _PLACE:
             return
+        pair_known = not unknown & _PAIR
+        if not pair_known:
+            # The known half is not alone: the other one will be known in time.
+            block, _ = _provider_block(config | dict.fromkeys(_PAIR))
         try:
             configuration = settle(block, environ=self._environ, home=self._home)
         except ConfigurationError as error:
-            add_problems(diags, error.problems)
+            # What is wrong without the pair need not be wrong with it: the apply will know.
+            if pair_known:
+                add_problems(diags, error.problems)
             return
         import_secret = self._environ.get(SECRET_VARIABLE, "").strip() or None
         if import_secret is not None:
@@ -230,20 +264,33 @@ class CrusoeProvider(Provider):
         add_problems(diags, configuration.warnings, warnings=True)
         for secret in configuration.secrets:
             self.hide(secret)
-        settings = configuration.settings
-        self._sessions.begin(
-            Session(
-                account=_new_account(settings, self._stop, self._now),
-                credentials=settings.credentials_source,
-                key_limit=_key_limit(config.get("key_limit")),
-                now=self._now,
-                stop=self._stop,
-                calls=self._calls,
-                terraform=self._terraform,
-                hide=self.hide,
-                organization_known="organization_id" not in unknown,
-                import_secret=import_secret,
-            )
+        profiles = Profiles(
+            configuration,
+            credentials_known=pair_known,
+            profiles_known="profiles" not in unknown,
+        )
+        self._key_limit = _key_limit(config.get("key_limit"))
+        self._organization_known = "organization_id" not in unknown
+        self._import_secret = import_secret
+        self._sessions.begin(profiles.settings_of, self._new_session)
+
+    def _new_session(self, settings: "Settings") -> Session:
+        return Session(
+            account=_new_account(settings, self._stop, self._now),
+            credentials=settings.credentials_source,
+            origin=settings.endpoint.origin,
+            key_limit=self._key_limit,
+            now=self._now,
+            stop=self._stop,
+            calls=self._calls,
+            terraform=self._terraform,
+            hide=self.hide,
+            told=lambda detail: told(self._sessions, detail),
+            organization_known=self._organization_known,
+            import_secret=self._import_secret,
+            ownership=self._ownership,
+            tallies=self._sessions.tallies,
+            importer=self._importer,
         )
 
     def hide_with(self, hide: Callable[[str], None]) -> None:
@@ -252,25 +299,25 @@ class CrusoeProvider(Provider):
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Return what to tell the user of an error of the elements."""
-        credentials = self._sessions.get().credentials if self._sessions.known else ""
-        return diagnose(error, credentials=credentials)
+        whom = self._sessions.here()
+        found = diagnose(error, credentials=whom.credentials if whom else "")
+        return found and found._replace(detail=told(self._sessions, found.detail))
 
     def in_flight(self) -> AbstractContextManager[None]:
         """Count a call, for those that wait for what others bring."""
+        self._sessions.forget_here()
         return self._calls.call()
 
     def finish(self) -> None:
         """Revoke ephemeral tokens that Terraform has not closed: it was killed, or has failed."""
-        if not self._sessions.known:
-            return
-        session = self._sessions.get()
-        for access_key_id, organization_id in session.borrowed().items():
-            try:
-                session.revoke(organization_id, access_key_id, finish=True)
-            except Exception as error:  # noqa: BLE001 - the others are to be revoked all the same
-                logger.error(  # noqa: TRY400 - the traceback says no more
-                    "Ephemeral token %s was not revoked: %s", access_key_id, error
-                )
+        for session in self._sessions.all():
+            for access_key_id, organization_id in session.borrowed().items():
+                try:
+                    session.revoke(organization_id, access_key_id, finish=True)
+                except Exception as error:  # noqa: BLE001 - the others are to be revoked all the same
+                    logger.error(  # noqa: TRY400 - the traceback says no more
+                        "Ephemeral token %s was not revoked: %s", access_key_id, error
+                    )
 
     def new_resource(self, klass: Any) -> iface.Resource:
         """Return a resource for one call."""
@@ -316,7 +363,20 @@ def _provider_block(config: dict[str, Any]) -> "tuple[ProviderBlock, frozenset[s
     names = ProviderBlock.__dataclass_fields__
     values = {name: value for name, value in config.items() if name in names}
     unknown = frozenset(name for name, value in values.items() if value is Unknown)
-    return ProviderBlock(**{k: v for k, v in values.items() if k not in unknown}), unknown
+    known = {name: value for name, value in values.items() if name not in unknown}
+    if known.get("profiles") is not None:
+        known["profiles"] = {name: _entry(value) for name, value in known["profiles"].items()}
+    return ProviderBlock(**known), unknown
+
+
+def _entry(value: Any) -> "ProfileEntry":
+    """Return an entry of `profiles`; null is one without credentials."""
+    from crusoe_provider.provider.provider_block import ProfileEntry  # noqa: PLC0415 - see above
+
+    pair = dict.fromkeys(sorted(_PAIR), Unknown) if value is Unknown else value or {}
+    if Unknown in pair.values():
+        return ProfileEntry(known=False)
+    return ProfileEntry(**pair)
 
 
 def _key_limit(configured: Any) -> int:

@@ -1,13 +1,14 @@
 """The provider block, and what is wrong with its values by themselves: no file, no environment."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from crusoe_provider.api.endpoint import Endpoint, EndpointError
 from crusoe_provider.api.settings import ENDPOINT
+from crusoe_provider.api.text import printable
 from crusoe_provider.provider.problems import Problem
 from crusoe_provider.provider.validators import organization_id_problem
 from crusoe_provider.tokens.durations import format_duration, parse_duration
@@ -21,6 +22,21 @@ _HEADER_TEXT: Final = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileEntry:
+    """An entry of `profiles`; `None` for what it does not say.
+
+    Attributes:
+        access_key_id: The ID of an API key.
+        secret_key: Its secret.
+        known: Whether both are known already.
+    """
+
+    access_key_id: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderBlock:
     """What the provider block says; `None` where it says nothing."""
 
@@ -31,11 +47,17 @@ class ProviderBlock:
     organization_id: str | None = None
     request_timeout: str | None = None
     max_retries: int | None = None
+    profiles: Mapping[str, ProfileEntry] | None = field(default=None, repr=False)
 
 
 def block_problems(block: ProviderBlock) -> list[Problem]:
     """Return what is wrong with the block by itself, without looking at files or environment."""
-    return [*_empty_problems(block), *_value_problems(block), *_pair_problems(block)]
+    return [
+        *_empty_problems(block),
+        *_value_problems(block),
+        *_pair_problems(block),
+        *_profile_problems(block.profiles or {}),
+    ]
 
 
 def _empty_problems(block: ProviderBlock) -> Iterator[Problem]:
@@ -90,6 +112,34 @@ def _pair_problems(block: ProviderBlock) -> Iterator[Problem]:
                 f"{SECRET_VARIABLE} in the environment.",
                 given,
             )
+
+
+def _profile_problems(profiles: Mapping[str, ProfileEntry]) -> Iterator[Problem]:
+    for name, entry in profiles.items():
+        if not name.strip():
+            yield Problem(
+                "Invalid profile",
+                'A profile in `profiles` has an empty name.\n\nGive it one, such as "ci".',
+                "profiles",
+            )
+        access_key_id, secret_key = entry.access_key_id, entry.secret_key
+        if not entry.known:
+            continue
+        if not (access_key_id or "").strip() or not (secret_key or "").strip():
+            yield Problem(
+                "Incomplete credentials",
+                f'Profile "{printable(name)}" in `profiles` needs an access_key_id and a '
+                "secret_key, and one of them is null or empty.\n\n"
+                "Set both, or remove the entry.",
+                "profiles",
+            )
+            continue
+        where = f'of profile "{printable(name)}" in the provider block'
+        found = (
+            access_key_id_problem((access_key_id or "").strip(), f"The ID {where}", "profiles"),
+            secret_problem(secret_key or "", f"The secret {where}", "profiles"),
+        )
+        yield from filter(None, found)
 
 
 def _timeout_problems(text: str) -> Iterator[Problem]:

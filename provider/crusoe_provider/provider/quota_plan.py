@@ -52,15 +52,17 @@ def count_creation(session: "Session", quota: "Quota", diagnostics: "Diagnostics
             reason = owner_unknown(error) if isinstance(error, OwnerUnknown) else str(error)
             diagnostics.add_warning(
                 NOT_CHECKED,
-                f"{reason}\n\nThe plan goes on without knowing whether there is a free slot for "
-                "the tokens that it creates.",
+                session.told(
+                    f"{reason}\n\nThe plan goes on without knowing whether there is a free slot "
+                    "for the tokens that it creates."
+                ),
             )
         return False
     except CrusoeError:
         with failing(NOT_CHECKED):
             raise
     if not checked and session.warn_once("limit blind"):
-        diagnostics.add_warning(NOT_CHECKED, NOT_CHECKED_BLIND)
+        diagnostics.add_warning(NOT_CHECKED, session.told(NOT_CHECKED_BLIND))
     return checked
 
 
@@ -74,4 +76,5 @@ def warn_of_gap(session: "Session", quota: "Quota", diagnostics: "Diagnostics") 
     except (CrusoeError, OwnerUnknown):
         return  # the creation meets it too, and reports it
     if full and session.warn_once("gap"):
-        diagnostics.add_warning(*GAP)
+        summary, detail = GAP
+        diagnostics.add_warning(summary, session.told(detail))

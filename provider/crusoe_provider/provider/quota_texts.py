@@ -22,6 +22,15 @@ from crusoe_provider.tokens.errors import (
 if TYPE_CHECKING:
     from crusoe_provider.api.models import StorageKey
 
+_ANOTHER_USER: Final = (
+    "have it created by another user, who may have as many: write"
+    '\n\n      profile = "NAME"\n\n'
+    "    in its block, where NAME is a profile of ~/.crusoe/config with that user's credentials, "
+    "or an entry of the provider block's profiles:"
+    "\n\n      profiles = {"
+    "\n        NAME = { access_key_id = var.access_key_id, secret_key = var.secret_key }"
+    "\n      }\n"
+)
 GAP: Final = (
     "Clients lose access while the storage token is replaced",
     (
@@ -50,19 +59,21 @@ NOT_OPENED: Final = (
     ),
 )
 
-_PREDECESSOR_STAYS: Final = (
-    "The token that this one replaces still has its slot, and is deleted only after the new one "
-    "was created: create_before_destroy is set in the lifecycle block (or, with OpenTofu, destroy "
-    "= false). That works only while another slot is free. Free one, or take that setting out of "
-    "the lifecycle block and apply again."
+_HELD_BY_OWN: Final = (
+    "If this token is to replace one, and its lifecycle block sets create_before_destroy (or, with "
+    "OpenTofu, destroy = false), the old one keeps its slot until the new one was created: free a "
+    "slot, or take that setting out of the block for one apply. If the old one is tainted, for "
+    "instance because a provisioner failed, and the state has its secret, terraform untaint keeps "
+    "it instead; the next apply then deletes what is left of its predecessor."
+)
+_IDLE: Final = (
+    "Nothing else was under way in this apply that could free one.\n\n"
+    f"{_HELD_BY_OWN} Otherwise somebody has taken the slot since the plan: free one, then apply "
+    'again. To wait for somebody else to free one, set timeouts { create = "10m" }.'
 )
 _NONE_CAME_FREE: Final = (
     "If this apply deletes another token, and that takes longer, raise the time limit with "
-    'timeouts { create = "10m" }. If this token is to replace one, and its lifecycle block sets '
-    "create_before_destroy, the old one has its slot until the new one was created: free a slot, "
-    "or take that setting out of the block for one apply. If the old one is tainted, for instance "
-    "because a provisioner failed, and the state has its secret, terraform untaint keeps it "
-    "instead; the next apply then deletes what is left of its predecessor."
+    f'timeouts {{ create = "10m" }}. {_HELD_BY_OWN}'
 )
 _BLOCKED: Final = (
     "Terraform carries out only so many operations at a time (-parallelism), in any order, and all "
@@ -113,14 +124,13 @@ def _plan(shortage: Shortage) -> Diagnosis:
 
 def _apply(error: NoSlotCameFree) -> Diagnosis:
     waited = format_duration(timedelta(seconds=round(error.waited)))
-    if error.predecessor_stays:
-        reason = _PREDECESSOR_STAYS
-    else:
-        reason = _BLOCKED if error.blocked else _NONE_CAME_FREE
+    reason = _BLOCKED if error.blocked else _NONE_CAME_FREE
+    if error.idle:
+        reason = _IDLE
     return Diagnosis(
         "No free slot for the storage token",
         f"A user may have {error.shortage.limit} storage tokens in an organization, and all are "
-        f"taken. None came free within {waited}, so nothing was created.\n\n"
+        f"taken. No slot came free within {waited}, so nothing was created.\n\n"
         f"{reason}\n\n{_keys(error.shortage)}",
     )
 
@@ -136,8 +146,8 @@ def _open(shortage: Shortage) -> Diagnosis:
     if lent > 1:
         text += (
             f" With this one, {lent} are to be borrowed in this run by ephemeral storage tokens "
-            "at the same time.\n\nUse fewer ephemeral tokens at a time, for example one for "
-            "several purposes."
+            "at the same time.\n\n"
+            "Use fewer ephemeral tokens at a time, for example one for several purposes."
         )
     remedy = _ways_out(shortage) if shortage.keys or lent == 1 else ""
     return Diagnosis(
@@ -151,10 +161,7 @@ def _keys(shortage: Shortage) -> str:
 
 def _ways_out(shortage: Shortage) -> str:
     if not shortage.keys:
-        return (
-            "The user has none yet. Drop a token from the configuration, or have it created by "
-            "another user: with a provider block of its own, with that user's credentials."
-        )
+        return f"The user has none yet. Drop a token from the configuration, or {_ANOTHER_USER}"
     ways = []
     unmanaged = [
         key for key in shortage.keys if key.access_key_id not in shortage.seen | shortage.borrowed
@@ -174,10 +181,7 @@ def _ways_out(shortage: Shortage) -> str:
             "moved block, or remove it in one apply and create the new one in the next"
         )
     ways.append("drop a token from the configuration")
-    ways.append(
-        "have it created by another user: with a provider block of its own, with that user's "
-        "credentials"
-    )
+    ways.append(_ANOTHER_USER)
     listed = "".join(f"\n  - {way}" for way in ways)
     return f"{_keys(shortage)}\nWays out:\n{listed}"
 

@@ -11,6 +11,7 @@ from tf.schema import Schema
 from tf.utils import Diagnostics
 
 from crusoe_provider.provider import token_creation, token_moves
+from crusoe_provider.provider.attributes import PROFILE
 from crusoe_provider.provider.diagnostics import failing
 from crusoe_provider.provider.key_rotation import KeyRotation
 from crusoe_provider.provider.reading import (
@@ -22,7 +23,7 @@ from crusoe_provider.provider.reading import (
 )
 from crusoe_provider.provider.resource_storage_rotating_token_plan import RotatingTokenPlan
 from crusoe_provider.provider.resource_storage_rotating_token_schema import rotating_token_schema
-from crusoe_provider.provider.token_import import claim_secret, find_keys
+from crusoe_provider.provider.token_import import claim_secret, find_keys, split_id
 from crusoe_provider.provider.validators import (
     check_alias,
     check_organization_id,
@@ -49,7 +50,8 @@ from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
     from crusoe_provider.tokens.presence import Presence
-    from crusoe_provider.tokens.session import Session, Sessions
+    from crusoe_provider.tokens.session import Session
+    from crusoe_provider.tokens.sessions import Sessions
 
 _NOT_CREATED: Final = "Storage token not created"
 _CURRENT_GONE: Final = (
@@ -91,21 +93,18 @@ class StorageRotatingTokenResource(Resource):
 
         An apply goes by what its plan has seen.
         """
-        if not self._sessions.known:
-            return
-        session, token = self._sessions.get(), RotatingToken.of_plan(state)
-        if token.organization_id:
-            for key in token.holding.keys:
-                session.quota(token.organization_id).observe(key)
-        if token.holding.keys and session.terraform.is_planning():
+        token = RotatingToken.of_plan(state)
+        for key in token.holding.keys:
+            self._sessions.tallies.observe(key)
+        session = self._sessions.quietly(token.profile)
+        if session is not None and token.holding.keys and session.terraform.is_planning():
             state |= token.as_of(session.now()).to_state()
 
     def plan(  # type: ignore[override]  # see Resource
         self, ctx: PlanContext, current: State | None, planned: State
     ) -> State:
         """Plan what is known, and check that there is room; see `Resource.plan`."""
-        session = self._sessions.get() if self._sessions.known else None
-        plan = RotatingTokenPlan(session, ctx)
+        plan = RotatingTokenPlan(self._sessions, planned[PROFILE], ctx)
         if current is None:
             return plan.creation(RotatingToken.of_plan(planned)).to_state()
         return plan.update(RotatingToken.of_state(current), planned).to_state()
@@ -113,8 +112,9 @@ class StorageRotatingTokenResource(Resource):
     def plan_destroy(self, ctx: PlanDestroyContext, current: State) -> None:
         """Count the slots that come free."""
         token = RotatingToken.of_state(current)
-        if self._sessions.known and token.organization_id:
-            quota = self._sessions.get().quota(token.organization_id)
+        session = self._sessions.quietly(token.profile)
+        if session is not None and token.organization_id:
+            quota = session.quota(token.organization_id)
             for key in _held(token, RotationMemory.of(ctx.private)).keys:
                 quota.plan_release(key)
 
@@ -122,20 +122,19 @@ class StorageRotatingTokenResource(Resource):
         self, ctx: CreateContext, planned: State
     ) -> State | None:
         """Create the first key; its secret is saved before anything else can fail."""
-        session, plan = self._sessions.get(), RotatingToken.of_plan(planned)
+        plan = RotatingToken.of_plan(planned)
+        session = self._sessions.get(plan.profile)
         given_id = None if is_unknown(plan.organization_id) else plan.organization_id
         with failing():
             organization_id = session.organization_id(given_id)
         plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
-        predecessors = RotationMemory.of(ctx.private).keys
         try:
             with failing(_NOT_CREATED):
                 token, key_memory = token_creation.make(
                     session,
                     organization_id,
                     plan.next_token(),
-                    seconds=token_creation.waiting_time(plan.timeouts, "create"),
-                    predecessor=next(iter(predecessors), None),
+                    time_limit=token_creation.time_limit_of(plan.timeouts, "create"),
                 )
         except AnswerLost as lost:
             if lost.left is not None:
@@ -159,11 +158,11 @@ class StorageRotatingTokenResource(Resource):
     ) -> State | None:
         """Refresh the state from the list of keys; the secrets stay what they were."""
         rotating, memory = RotatingToken.of_state(current), RotationMemory.of(ctx.private)
-        if not self._sessions.known:
+        session = self._sessions.find(rotating.profile)
+        if session is None:
             if self._sessions.warn_once("not refreshed"):
                 ctx.diagnostics.add_warning(*NOT_REFRESHED)
             return current
-        session = self._sessions.get()
         with failing("Storage token not read"):
             # A token moved from elsewhere may not say where it is.
             organization_id = session.organization_id(rotating.organization_id)
@@ -179,17 +178,17 @@ class StorageRotatingTokenResource(Resource):
         self, ctx: UpdateContext, current: State, planned: State
     ) -> State | None:
         """Take the steps that the plan shows; each is saved as it is done."""
-        session = self._sessions.get()
-        rotation = KeyRotation(
-            session, ctx, RotatingToken.of_state(current), RotatingToken.of_plan(planned)
-        )
+        plan = RotatingToken.of_plan(planned)
+        session = self._sessions.get(plan.profile)
+        rotation = KeyRotation(session, ctx, RotatingToken.of_state(current), plan)
         return rotation.carry_out()
 
     def delete(  # type: ignore[override]  # see Resource
         self, ctx: DeleteContext, current: State
     ) -> None:
         """Revoke all keys, the current one last; those that are gone already are success."""
-        session, token = self._sessions.get(), RotatingToken.of_state(current)
+        token = RotatingToken.of_state(current)
+        session = self._sessions.get(token.profile)
         memory = RotationMemory.of(ctx.private)
         memory.teach(session.ownership)
         with failing("Storage token not deleted"):
@@ -203,8 +202,8 @@ class StorageRotatingTokenResource(Resource):
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
         """Find the current key, and the previous one behind a comma, by token or access key ID."""
-        session = self._sessions.get()
-        given_id, _, names = id.strip().rpartition("/")
+        given_id, names, profile = split_id(id)
+        session = self._sessions.get(profile)
         wanted = [name.strip() for name in names.split(",", 1)]
         organization_id, keys = find_keys(session, given_id, wanted)
         secret_key = claim_secret(ctx.diagnostics, session, wanted[0])
@@ -213,6 +212,7 @@ class StorageRotatingTokenResource(Resource):
             id=tokens[0].id,
             alias=tokens[0].alias,
             organization_id=organization_id,
+            profile=profile or None,
             user_id=tokens[0].user_id,
         ).with_current(tokens[0].but(secret_key=secret_key))
         return rotating.with_previous(tokens[1] if tokens[1:] else None).to_state()
@@ -226,13 +226,13 @@ class StorageRotatingTokenResource(Resource):
         """Revoke a key that Terraform, killed in between, cannot take into its state."""
         token = RotatingToken.of_state(state).current
         if token is not None:
-            token_creation.undo(self._sessions.get(), token)
+            token_creation.undo(self._sessions.get(token.profile), token)
 
     def undo_update(self, state: State, prior: State) -> None:
         """Revoke the new key of a rotation; the one before it still works."""
         token = RotatingToken.of_state(state).current
         if token is not None and token.access_key_id != prior["access_key_id"]:
-            token_creation.undo(self._sessions.get(), token)
+            token_creation.undo(self._sessions.get(token.profile), token)
 
 
 class _Refresh:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tf.types import Unknown
 
 from crusoe_provider.provider import quota_plan
-from crusoe_provider.provider.attributes import ORGANIZATION_ID
+from crusoe_provider.provider.attributes import ORGANIZATION_ID, PROFILE
+from crusoe_provider.provider.profile_change import changes_user, planned_session
 from crusoe_provider.provider.quota_texts import rotation_warning
 from crusoe_provider.provider.validators import given
 from crusoe_provider.providerserver.resource import PlanContext, State
@@ -27,7 +28,7 @@ from crusoe_provider.tokens.token import is_unknown
 
 if TYPE_CHECKING:
     from crusoe_provider.tokens.quota import Quota
-    from crusoe_provider.tokens.session import Session
+    from crusoe_provider.tokens.sessions import Sessions
 
 _NEW: Final[dict[str, Any]] = dict.fromkeys(KEY_ATTRIBUTES, Unknown)
 _NEW_PREVIOUS: Final[dict[str, Any]] = dict.fromkeys(PREVIOUS_ATTRIBUTES, Unknown)
@@ -46,12 +47,15 @@ class RotatingTokenPlan:
     """The plan for one rotating token.
 
     Args:
-        session: The session; `None` while the provider block is not known yet.
+        sessions: The sessions.
+        profile: The planned profile, which may be unknown.
         ctx: The context of the call.
     """
 
-    def __init__(self, session: "Session | None", ctx: PlanContext) -> None:
-        self._session = session
+    def __init__(self, sessions: "Sessions", profile: Any, ctx: PlanContext) -> None:
+        self._sessions = sessions
+        # None while the profile or the provider block is not known yet.
+        self._session = planned_session(sessions, profile)
         self._ctx = ctx
         self._memory = RotationMemory.of(ctx.private)
 
@@ -78,7 +82,7 @@ class RotatingTokenPlan:
             shortage = quota.shortage_of_another()
             if shortage is not None:
                 warning = rotation_warning(shortage)
-                self._ctx.diagnostics.add_warning(warning.summary, warning.detail)
+                self._ctx.diagnostics.add_warning(warning.summary, session.told(warning.detail))
         return planned
 
     def _release_predecessor(self, quota: "Quota") -> None:
@@ -109,6 +113,15 @@ class RotatingTokenPlan:
         )
         if _differs(current.organization_id, planned.organization_id):
             ctx.requires_replace.add(ORGANIZATION_ID)
+        if changes_user(
+            self._sessions,
+            current.profile,
+            planned.profile,
+            owner=next((m.caller for m in self._memory.keys.values() if m.caller), None),
+            organization_id=current.organization_id,
+            keys=holding.keys,
+        ):
+            ctx.requires_replace.add(PROFILE)
         self._memory.counted = False
         self._count(current, holding, aim)
         self._memory.keep(holding, ctx.private)
@@ -184,7 +197,9 @@ class RotatingTokenPlan:
         if self._ctx.requires_replace:
             for key in holding.keys:
                 quota.plan_release(key)
-            quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics)
+            # A slot of the new user is no business of the old one's.
+            if PROFILE not in self._ctx.requires_replace:
+                quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics)
             return
         going = surplus(holding, aim)
         for key in going:

@@ -3,7 +3,11 @@
 from tf.schema import Attribute, Block, Schema
 from tf.types import Bool, Map, Number, String
 
-from crusoe_provider.provider.attributes import Duration, organization_attribute
+from crusoe_provider.provider.attributes import (
+    Duration,
+    organization_attribute,
+    profile_attribute,
+)
 from crusoe_provider.providerserver.blocks import SingleNestedBlock
 
 
@@ -86,6 +90,10 @@ def _arguments() -> list[Attribute]:
             ),
         ),
         organization_attribute(" whose buckets the token opens", replaces=True),
+        profile_attribute(
+            "create, read and revoke the keys",
+            change="Changing it replaces the token, unless both profiles are of the same user.",
+        ),
     ]
 
 

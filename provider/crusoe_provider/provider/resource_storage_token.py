@@ -12,12 +12,14 @@ from tf.utils import Diagnostics
 from crusoe_provider.provider import token_creation, token_moves
 from crusoe_provider.provider.attributes import (
     ORGANIZATION_ID,
+    PROFILE,
     TOKEN_IDENTITY,
     Duration,
     Timestamp,
     encrypt_to_attribute,
     encrypted_secret_key_attribute,
     organization_attribute,
+    profile_attribute,
     token_identity,
 )
 from crusoe_provider.provider.diagnostics import failing
@@ -29,8 +31,8 @@ from crusoe_provider.provider.reading import (
     warn_of_no_proof,
 )
 from crusoe_provider.provider.resource_storage_token_plan import TokenPlan, home
-from crusoe_provider.provider.token_creation import waiting_time
-from crusoe_provider.provider.token_import import claim_secret, find_keys
+from crusoe_provider.provider.token_creation import time_limit_of
+from crusoe_provider.provider.token_import import claim_secret, find_keys, split_id
 from crusoe_provider.provider.validators import (
     check_alias,
     check_lifetime,
@@ -59,7 +61,8 @@ from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, NotProve
 from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
-    from crusoe_provider.tokens.session import Session, Sessions
+    from crusoe_provider.tokens.session import Session
+    from crusoe_provider.tokens.sessions import Sessions
 
 _NOT_CREATED: Final = "Storage token not created"
 _GONE: Final = "As long as it is in the configuration, a plan creates a new one with a new secret."
@@ -147,6 +150,12 @@ class StorageTokenResource(Resource):
                     "be encrypted anew."
                 ),
                 organization_attribute(" whose buckets the token opens", replaces=True),
+                profile_attribute(
+                    "create, read and revoke the token",
+                    change=(
+                        "Changing it replaces the token, unless both profiles are of the same user."
+                    ),
+                ),
                 Attribute(
                     "id",
                     String(),
@@ -223,7 +232,8 @@ class StorageTokenResource(Resource):
                                 description=(
                                     "How long a creation waits for a free slot when the user has "
                                     "the most tokens already, as a duration. Changing it changes "
-                                    "nothing at Crusoe. Default: `2m`. Example: `10m`."
+                                    "nothing at Crusoe. Default: `2m`, and less once nothing in "
+                                    "this apply can free a slot any more. Example: `10m`."
                                 ),
                             )
                         ],
@@ -253,17 +263,14 @@ class StorageTokenResource(Resource):
 
     def observe(self, state: State) -> None:
         """Count the token among those of this state."""
-        key = state["access_key_id"]
-        session = self._sessions.get() if self._sessions.known else None
-        if session and key and (organization_id := home(session, state[ORGANIZATION_ID])):
-            session.quota(organization_id).observe(key)
+        if state["access_key_id"]:
+            self._sessions.tallies.observe(state["access_key_id"])
 
     def plan(  # type: ignore[override]  # see Resource
         self, ctx: PlanContext, current: State | None, planned: State
     ) -> State:
         """Plan what is known, and check that there is room; see `Resource.plan`."""
-        session = self._sessions.get() if self._sessions.known else None
-        plan = TokenPlan(session, ctx)
+        plan = TokenPlan(self._sessions, planned[PROFILE], ctx)
         if current is None:
             return plan.creation(Token.of_plan(planned)).to_state()
         return plan.update(Token.of_state(current), planned).to_state()
@@ -272,7 +279,7 @@ class StorageTokenResource(Resource):
         """Count the slot that comes free."""
         del ctx
         token = Token.of_state(current)
-        session = self._sessions.get() if self._sessions.known else None
+        session = self._sessions.quietly(token.profile)
         if session and (organization_id := home(session, token.organization_id)):
             session.quota(organization_id).plan_release(token.access_key_id)
 
@@ -280,8 +287,8 @@ class StorageTokenResource(Resource):
         self, ctx: CreateContext, planned: State
     ) -> State | None:
         """Create the token; its secret is saved before anything else can fail."""
-        session = self._sessions.get()
-        plan, memory = Token.of_plan(planned), Memory.of(ctx.private)
+        plan = Token.of_plan(planned)
+        session = self._sessions.get(plan.profile)
         given_id = None if is_unknown(plan.organization_id) else plan.organization_id
         with failing():
             organization_id = session.organization_id(given_id)
@@ -294,8 +301,7 @@ class StorageTokenResource(Resource):
                     session,
                     organization_id,
                     plan,
-                    seconds=waiting_time(plan.timeouts, "create"),
-                    predecessor=memory.key,
+                    time_limit=time_limit_of(plan.timeouts, "create"),
                 )
         except AnswerLost as lost:
             if lost.left is not None:
@@ -319,11 +325,11 @@ class StorageTokenResource(Resource):
     ) -> State | None:
         """Refresh the state from the list of keys; the secret stays what it was."""
         token, memory = Token.of_state(current), Memory.of(ctx.private)
-        if not self._sessions.known:
+        session = self._sessions.find(token.profile)
+        if session is None:
             if self._sessions.warn_once("not refreshed"):
                 ctx.diagnostics.add_warning(*NOT_REFRESHED)
             return current
-        session = self._sessions.get()
         with failing("Storage token not read"):
             # A token moved from elsewhere may not say where it is.
             organization_id = session.organization_id(token.organization_id)
@@ -368,7 +374,7 @@ class StorageTokenResource(Resource):
         if not (is_unknown(plan.secret_key) or is_unknown(plan.encrypted_secret_key)):
             return planned
         if secret is None:
-            secret = self._sessions.get().import_secret
+            secret = self._sessions.get(plan.profile).import_secret
         recipients = Recipients(given(plan.encrypt_to) or ())
         return plan.but(**recipients.kept(secret)).to_state()
 
@@ -376,30 +382,31 @@ class StorageTokenResource(Resource):
         self, ctx: DeleteContext, current: State
     ) -> None:
         """Revoke the token; one that is gone already is success."""
-        del ctx
-        session, token = self._sessions.get(), Token.of_state(current)
+        token = Token.of_state(current)
+        session = self._sessions.get(token.profile)
         with failing("Storage token not deleted"):
             organization_id = session.organization_id(token.organization_id)
             if not session.revoke(organization_id, token.access_key_id):
                 # For another user than the owner every token is absent.
-                session.presence(organization_id).check_owner(token)
+                session.presence(organization_id).check_owner(token, Memory.of(ctx.private))
 
     def import_(  # type: ignore[override]  # see Resource
         self,
         ctx: ImportContext,
         id: str,  # noqa: A002 - tf's name
     ) -> State | None:
-        """Find a token by its token ID or access key ID, `<organization>/` before it or not.
+        """Find a token by its token ID or access key ID, or by its identity.
 
-        Or by its identity.
+        `<organization>/` may stand before an ID, and `@<profile>` behind it.
         """
-        session = self._sessions.get()
-        given_id, _, wanted = id.strip().rpartition("/")
+        given_id, wanted, profile = split_id(id)
         if ctx.identity is not None:
             given_id = ctx.identity[ORGANIZATION_ID] or ""
             wanted = ctx.identity["access_key_id"] or ""
+            profile = ctx.identity[PROFILE] or ""
+        session = self._sessions.get(profile)
         organization_id, (key,) = find_keys(session, given_id, [wanted])
-        token = Token.of_key(key, organization_id=organization_id)
+        token = Token.of_key(key, organization_id=organization_id, profile=profile or None)
         secret = claim_secret(ctx.diagnostics, session, wanted)
         if secret is None:
             return token.to_state()
@@ -420,4 +427,5 @@ class StorageTokenResource(Resource):
 
     def undo_create(self, state: State) -> None:
         """Revoke a token that Terraform, killed in between, cannot take into its state."""
-        token_creation.undo(self._sessions.get(), Token.of_state(state))
+        token = Token.of_state(state)
+        token_creation.undo(self._sessions.get(token.profile), token)

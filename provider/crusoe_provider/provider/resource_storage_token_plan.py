@@ -11,13 +11,14 @@ from tf.types import Unknown
 
 from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.provider import quota_plan
-from crusoe_provider.provider.attributes import ORGANIZATION_ID
+from crusoe_provider.provider.attributes import ORGANIZATION_ID, PROFILE
 from crusoe_provider.provider.diagnostics import Refusal
 from crusoe_provider.provider.encryption_texts import (
     EARLIER_STATES,
     ENCRYPT_TO,
     SECRET_NEEDED,
 )
+from crusoe_provider.provider.profile_change import changes_user, planned_session
 from crusoe_provider.provider.validators import given
 from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import PlanContext, State
@@ -29,6 +30,7 @@ from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
     from crusoe_provider.tokens.session import Session
+    from crusoe_provider.tokens.sessions import Sessions
 
 _LATER_DATE: Final = (
     "Set expires_at to a later date, or use expires_after for a token that is renewed by itself."
@@ -45,12 +47,15 @@ class TokenPlan:
     """The plan for one token.
 
     Args:
-        session: The session; `None` while the provider block is not known yet.
+        sessions: The sessions.
+        profile: The planned profile, which may be unknown.
         ctx: The context of the call.
     """
 
-    def __init__(self, session: "Session | None", ctx: PlanContext) -> None:
-        self._session = session
+    def __init__(self, sessions: "Sessions", profile: Any, ctx: PlanContext) -> None:
+        self._sessions = sessions
+        # None while the profile or the provider block is not known yet.
+        self._session = planned_session(sessions, profile)
         self._ctx = ctx
 
     # -- A token that is to be created ---------------------------------------------------------
@@ -119,6 +124,15 @@ class TokenPlan:
         planned = self._with_secret(current, planned, memory)
         memory.keep(ctx.private)
         self._mark_replacing(current, planned)
+        if changes_user(
+            self._sessions,
+            current.profile,
+            planned.profile,
+            owner=memory.caller,
+            organization_id=current.organization_id,
+            keys=[current.access_key_id],
+        ):
+            ctx.requires_replace.add(PROFILE)
         if not ctx.requires_replace and self._session is not None:
             self._look_at_life(current, planned, self._session)
         self._count(current)
@@ -193,7 +207,7 @@ class TokenPlan:
         replace.update(name for name in _REPLACING if _differs(before[name], after[name]))
         # A token that is imported or moved takes up the argument without a replacement.
         name = "rotate_when_changed"
-        if name in self._ctx.changed_fields and given(before[name]) is not None:
+        if given(before[name]) is not None and _values(before[name]) != _values(after[name]):
             replace.add(name)
 
     def _count(self, current: Token) -> None:
@@ -206,7 +220,9 @@ class TokenPlan:
             quota.plan_keep(current.access_key_id)
             return
         quota.plan_release(current.access_key_id)
-        quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics)
+        # A slot of the new user is no business of the old one's.
+        if PROFILE not in self._ctx.requires_replace:
+            quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics)
 
     def _look_at_life(self, current: Token, planned: Token, session: "Session") -> None:
         """Tell what a user should hear of the expiry of a token that stays."""
@@ -249,6 +265,13 @@ class TokenPlan:
                 "Set expires_at to a later date, or let expires_after and renew_before renew it in "
                 "time.",
             )
+
+
+def _values(mapping: Any) -> Any:
+    """Return a map without entries that have no value; an unknown one as it is."""
+    if not isinstance(mapping, dict):
+        return {} if mapping is None else mapping
+    return {name: value for name, value in mapping.items() if value is not None}
 
 
 def home(session: "Session", stored: str | None) -> str | None:

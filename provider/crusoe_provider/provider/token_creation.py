@@ -28,8 +28,7 @@ def make(
     organization_id: str,
     plan: Token,
     *,
-    seconds: float,
-    predecessor: str | None = None,
+    time_limit: timedelta | None,
     make_room: Callable[[], bool] | None = None,
 ) -> tuple[Token, Memory]:
     """Create the token that is planned, and return it with what is to be remembered of it.
@@ -38,8 +37,8 @@ def make(
         session: The session.
         organization_id: Where to create it.
         plan: The token, in which only the creation makes some values known.
-        seconds: How long to wait for a slot.
-        predecessor: The access key ID of the token that this one replaces, if it does.
+        time_limit: How long to wait for a slot; `None` for two minutes, or less once nothing in
+            this apply can free one.
         make_room: Frees a slot where none is; see `Quota.reserve`.
 
     Raises:
@@ -47,10 +46,10 @@ def make(
         CrusoeError: Nothing was created.
     """
     created = session.creation(organization_id).create(
-        alias=plan.alias,
+        alias=given(plan.alias),
         expire_at=lambda: _expiry(session, plan),
-        seconds=seconds,
-        predecessor=predecessor,
+        seconds=(time_limit or _DEFAULT_TIMEOUT).total_seconds(),
+        patient=time_limit is not None,
         make_room=make_room,
     )
     token = plan.but(
@@ -81,10 +80,12 @@ def complete(
         return memory.first_seen(token, key, session.now())
     diagnostics.add_warning(
         "Storage token created, but not yet listed",
-        f"Access key {token.access_key_id} was created and its secret is in the state. "
-        f"{problem}\n\n"
-        "Nothing needs to be done: its ID, status and creation time are filled in at the next "
-        "refresh, for example by the next terraform plan.",
+        session.told(
+            f"Access key {token.access_key_id} was created and its secret is in the state. "
+            f"{problem}\n\n"
+            "Nothing needs to be done: its ID, status and creation time are filled in at the next "
+            "refresh, for example by the next terraform plan."
+        ),
     )
     return token
 
@@ -99,10 +100,10 @@ def undo(session: "Session", token: Token) -> None:
         logger.error("%s is in no state: %s", token.name, error)  # noqa: TRY400 - the traceback says no more
 
 
-def waiting_time(timeouts: Mapping[str, str | None] | None, operation: str) -> float:
-    """Return for how many seconds an operation may wait for a slot."""
+def time_limit_of(timeouts: Mapping[str, str | None] | None, operation: str) -> timedelta | None:
+    """Return how long an operation may wait for a slot, if a timeouts block says so."""
     value = given((timeouts or {}).get(operation))
-    return (parse_duration(value) if value else _DEFAULT_TIMEOUT).total_seconds()
+    return parse_duration(value) if value else None
 
 
 def _expiry(session: "Session", plan: Token) -> str | None:

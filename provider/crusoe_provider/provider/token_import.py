@@ -54,6 +54,16 @@ def find_keys(
     return organization_id, found
 
 
+def split_id(text: str) -> tuple[str, str, str]:
+    """Return organization, ID and profile of `[<organization>/]<ID>[@<profile>]`.
+
+    IDs have no "@"; names of profiles may have anything.
+    """
+    where, _, profile = text.strip().partition("@")
+    organization_id, _, wanted = where.rpartition("/")
+    return organization_id, wanted, profile
+
+
 def claim_secret(diagnostics: "Diagnostics", session: "Session", importer: str) -> str | None:
     """Return the secret that the environment gives for an imported token; warn if it does not."""
     secret_key = session.claim_import_secret(importer)
@@ -96,6 +106,7 @@ def _not_importable(
             f"{problem} The tokens of this user are:{tokens}\n\n"
             "Import one of them by its token ID or access key ID, or by its identity "
             "(access_key_id). For a token of another organization write <organization ID>/<token "
-            "ID>, or organization_id in the identity.",
+            "ID>, or organization_id in the identity; for one of another user, whose credentials "
+            "are in a profile, <token ID>@<profile>, or profile in the identity.",
         )
     )

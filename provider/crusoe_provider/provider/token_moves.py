@@ -31,7 +31,7 @@ _VENDORS_NAMES: Final = {
     "user_id": "user_id",
 }
 # Arguments that a token and a rotating one have both.
-_SHARED: Final = ("alias", "expires_after", "rotate_when_changed", "organization_id")
+_SHARED: Final = ("alias", "expires_after", "rotate_when_changed", "organization_id", "profile")
 _TWO_KEYS: Final = Diagnosis(
     "Two keys do not fit one storage token",
     "The crusoe_storage_rotating_token still has a key beside the current one, or lacks its "

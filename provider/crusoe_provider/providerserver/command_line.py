@@ -90,6 +90,12 @@ class CommandLine:
         chosen = any(self.options.get(mode) in _TRUE for mode in ("destroy", "refresh-only"))
         return chosen and self.name in {"plan", "apply"} and not self.positional
 
+    def only_refreshes(self) -> bool:
+        """Say whether the command certainly does no more than refresh."""
+        if self.name == "refresh":
+            return True
+        return self.options.get("refresh-only") in _TRUE and self.creates_nothing()
+
     def is_targeted(self) -> bool:
         """Say whether the command works on a part of the configuration only."""
         names = ("target", "target-file", "exclude", "exclude-file")

@@ -131,6 +131,10 @@ def _finish(server: grpc.Server, plugin: "Plugin", longest: float) -> None:
             finish()
         except Exception as exc:  # noqa: BLE001 - the rest is finished all the same
             logger.error("What was held is not given back: %s", type(exc).__name__)  # noqa: TRY400
+    if plugin.lifetime.server_died:
+        # Even to let go of such a server can wait for its locks.
+        sys.stderr.flush()
+        os._exit(0)
     end_within(_EXIT_SECONDS)
 
 

@@ -113,5 +113,15 @@ class StateCodec:
 
     def _hide_sensitive(self, state: State) -> None:
         for name, attribute in self.attributes.items():
-            if attribute.sensitive and isinstance(value := state.get(name), str):
-                self._hide(value)
+            if attribute.sensitive:
+                self._hide_all(state.get(name))
+
+    def _hide_all(self, value: Any) -> None:
+        if isinstance(value, str):
+            self._hide(value)
+        elif isinstance(value, dict):
+            for item in value.values():
+                self._hide_all(item)
+        elif isinstance(value, list):
+            for item in value:
+                self._hide_all(item)

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
+from crusoe_provider.providerserver.siblings import has_siblings
+
 # What is rarely needed here is imported where it is: every start of the plugin loads this module,
 # and the library that asks the operating system takes as long as all the rest of it.
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Terraform:
         self._version = ""
         self._phase: Phase | None = Phase.UNKNOWN
         self._others = 0
+        self._siblings_seen = False
 
     def configures(self, config: bytes, *, deferral_allowed: bool, version: str = "") -> None:
         """Take note of what Terraform says when it configures the provider.
@@ -70,6 +73,9 @@ class Terraform:
             self._config = config
             self._version = version
             self._phase = Phase.APPLYING if deferral_allowed else None
+        if not deferral_allowed:
+            # Terraform starts them together, and those of other provider blocks may end soon.
+            self._look_for_siblings()
 
     def phase(self) -> Phase:
         """Return what Terraform does with this process, as far as it can be found out.
@@ -91,8 +97,14 @@ class Terraform:
         return self.phase() is Phase.APPLYING
 
     def loads_whole_state(self) -> bool:
-        """Say whether it certainly plans with all of its state, so not with -target."""
-        return self.is_planning() and not self._command().is_targeted()
+        """Say whether this process certainly is shown all of the state in a plan.
+
+        Not with -target, nor where another provider block has a process of its own.
+        """
+        if not self.is_planning() or self._command().is_targeted():
+            return False
+        self._look_for_siblings()
+        return not self._siblings_seen
 
     def imports_only(self) -> bool:
         """Say whether its command is certainly `import`, which stores what is imported at once."""
@@ -106,6 +118,10 @@ class Terraform:
         """
         return self._command().creates_nothing()
 
+    def only_refreshes(self) -> bool:
+        """Say whether the command certainly does no more than refresh."""
+        return self._command().only_refreshes()
+
     def parallelism(self) -> int:
         """Return how many operations Terraform carries out at a time."""
         return self._command().parallelism()
@@ -118,6 +134,10 @@ class Terraform:
         now = len(self._process().children() - {os.getpid()})
         self._others = max(self._others, now)
         return self._others
+
+    def _look_for_siblings(self) -> None:
+        # One that was seen counts even when it has ended.
+        self._siblings_seen = self._siblings_seen or has_siblings(self._pid)
 
     def _found_out(self) -> Phase:
         from crusoe_provider.providerserver.command_line import Does  # noqa: PLC0415 - see above

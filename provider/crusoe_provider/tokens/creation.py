@@ -72,7 +72,7 @@ class Creation:
         alias: str | None,
         expire_at: Callable[[], str | None],
         seconds: float,
-        predecessor: str | None = None,
+        patient: bool = False,
         make_room: Callable[[], bool] | None = None,
     ) -> Created:
         """Take a slot, send one POST, and find out what came of it.
@@ -82,7 +82,7 @@ class Creation:
             expire_at: Returns the expiry, if any; asked just before the POST, so that no waiting
                 shortens the life of the token.
             seconds: How long to wait for a slot.
-            predecessor: The access key ID of the token that this one replaces, if it does.
+            patient: Wait so long even if nothing in this apply can free a slot any more.
             make_room: Frees a slot where none is; see `Quota.reserve`.
 
         Raises:
@@ -92,7 +92,7 @@ class Creation:
         """
         # Known before anything exists, so that what follows the POST cannot fail for it.
         creator = self._account.identity()
-        with self._quota.reserve(seconds, predecessor=predecessor, make_room=make_room) as slot:
+        with self._quota.reserve(seconds, patient=patient, make_room=make_room) as slot:
             while True:
                 before = slot.wait()
                 expiry = expire_at()

@@ -124,16 +124,14 @@ class NoSlotCameFree(QuotaExceeded):
     Attributes:
         waited: For how many seconds.
         blocked: Whether Terraform had all its operations waiting like this one.
-        predecessor_stays: Whether the token that this one replaces is deleted only afterwards.
+        idle: Whether nothing in this apply seemed to free a slot any more.
     """
 
-    def __init__(
-        self, shortage: Shortage, *, waited: float, blocked: bool, predecessor_stays: bool
-    ) -> None:
+    def __init__(self, shortage: Shortage, *, waited: float, blocked: bool, idle: bool) -> None:
         super().__init__(shortage)
         self.waited = waited
         self.blocked = blocked
-        self.predecessor_stays = predecessor_stays
+        self.idle = idle
 
 
 class Flaw(Enum):

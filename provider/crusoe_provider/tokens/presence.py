@@ -161,12 +161,11 @@ class Presence:
             ForeignToken: The token is another user's, so there is no telling.
             CrusoeError: The list, or who the caller is, could not be read.
         """
-        if memory.caller is not None:
-            self._ownership.learn(memory.caller, memory.owner)
+        self._learn(memory)
         key = _named(self._account.keys(self._organization_id), token.access_key_id)
         if key is not None:
             return Present(key)
-        self.check_owner(token)
+        self.check_owner(token, memory)
         made = _moment(memory.made)
         if memory.made is not None and made is not None and self._now - made < _LONGEST_LAG:
             return NotListedYet(memory.made)
@@ -177,7 +176,7 @@ class Presence:
             return Present(key)
         return Gone(_moment(memory.seen)) if keys.proves_absence else NotProved()
 
-    def check_owner(self, token: "Token") -> None:
+    def check_owner(self, token: "Token", memory: Memory | None = None) -> None:
         """Make sure that the token is not another user's.
 
         Raises:
@@ -186,10 +185,16 @@ class Presence:
         """
         if token.user_id is None:
             return
+        if memory is not None:
+            self._learn(memory)
         keys = self._account.keys(self._organization_id)
         caller = self._account.identity()
         if self._ownership.is_foreign(token.user_id, keys, caller):
             raise ForeignToken(token.name, token.user_id, caller)
+
+    def _learn(self, memory: Memory) -> None:
+        if memory.caller is not None:
+            self._ownership.learn(memory.caller, memory.owner)
 
 
 def _named(keys: "Iterable[StorageKey]", access_key_id: str) -> "StorageKey | None":

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Final
 from crusoe_provider.api.errors import Interrupted
 from crusoe_provider.tokens.errors import NoRoomToOpen, NoSlotCameFree, PlanExceedsQuota, Shortage
 from crusoe_provider.tokens.quota_count import QuotaCount, Verdict
+from crusoe_provider.tokens.tally import Owner, Tallies, Tally
 from crusoe_provider.tokens.token import in_order
 
 if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
-    from crusoe_provider.api.models import StorageKey
     from crusoe_provider.tokens.in_flight import InFlightCalls
     from crusoe_provider.tokens.ownership import Ownership
     from crusoe_provider.tokens.terraform import Terraform
@@ -40,12 +40,16 @@ _PATIENCE_WITH_OTHERS_SECONDS: Final = 10.0
 _LONGEST_DECISION_SECONDS: Final = 120.0
 # In an apply, longer than a slow deletion of another plugin takes.
 _PATIENCE_WITH_OTHERS_APPLYING_SECONDS: Final = 45.0
+# In an apply without other plugins: what Terraform does between two calls takes less.
+_IDLE_SECONDS: Final = 10.0
 # How often the list is read while a creation waits for a slot that another process may free.
 _LIST_SECONDS: Final = 2.0
 # How long a token that is created waits for those beside it, before the list is read for all.
 _NEIGHBOURS_SECONDS: Final = 1.0
 # A list older than this says too little about what existed before a creation.
 _RECENT_SECONDS: Final = 5.0
+# A plan is a snapshot, and one of many users takes a while; see also `Account.keys`.
+_SNAPSHOT_SECONDS: Final = 30.0
 
 
 class Reservation:
@@ -93,6 +97,9 @@ class Quota:
         calls: What else is in flight in this process.
         terraform: The Terraform that has started this process.
         stop: Set when nothing new is to be started.
+        tallies: What is counted in this process; shared by all who may be the same user.
+        origin: The scheme, host and port of the API.
+        party: Who counts; calls of others are not waited for where they are slow.
         monotonic: The clock, in seconds.
     """
 
@@ -106,6 +113,9 @@ class Quota:
         calls: "InFlightCalls",
         terraform: "Terraform",
         stop: threading.Event,
+        tallies: Tallies | None = None,
+        origin: str = "",
+        party: object | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._account = account
@@ -116,33 +126,26 @@ class Quota:
         self._terraform = terraform
         self._stop = stop
         self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._count = QuotaCount(limit)
-        self._keys: tuple[StorageKey, ...] = ()
-        self._seen: set[str] = set()
-        self._borrowed: set[str] = set()
-        # Ephemeral tokens that have asked for a slot and are not borrowed yet.
-        self._opening = 0
-        self._listed_at: float | None = None
-        self._creating = False
-        # Creations that are not done yet, those that wait for their turn or for a slot included.
-        self._under_way = 0
-        # Creations that wait for the verdict on a plan, and whether one was refused.
-        self._deciding = 0
-        self._refused = False
+        self._origin = origin
+        self._party = party
+        self._tallies = tallies or Tallies()
+        self._lock = self._tallies.lock
+        self._tally = self._tallies.new(limit)
+
+    @property
+    def _count(self) -> QuotaCount:
+        return self._tally.count
 
     # -- What Terraform shows ------------------------------------------------------------------
 
     def observe(self, access_key_id: str) -> None:
         """A state that was loaded has this key."""
-        with self._lock:
-            self._seen.add(access_key_id)
-            self._count.seen(access_key_id)
+        self._tallies.observe(access_key_id)
 
     def has_seen(self, access_key_id: str) -> bool:
         """Say whether a state that was loaded has this key."""
         with self._lock:
-            return access_key_id in self._seen
+            return access_key_id in self._tallies.fates.seen_keys
 
     # -- Plans ---------------------------------------------------------------------------------
 
@@ -164,26 +167,26 @@ class Quota:
         """
         if not self._checks_plans():
             return True
-        self._list(fresh=False)
+        self._list(fresh=False, recent=_SNAPSHOT_SECONDS)
         with self._lock:
             self._count.creation_planned()
             if len(self._count.existing) + self._count.creations <= self._limit:
                 return True
-            self._deciding += 1
+            self._tally.deciding += 1
         self._calls.notify()
         try:
-            self._wait_for_verdict()
+            self._wait_for_verdict(self._tally)
             blind = self._may_block_terraform()
             with self._lock:
                 verdict = self._count.verdict()
                 refused = not verdict.fits and (verdict.hopeless or not blind)
-                self._refused = self._refused or refused
+                self._tally.refused = self._tally.refused or refused
                 if refused:
                     raise PlanExceedsQuota(self._shortage(verdict))
                 return verdict.fits
         finally:
             with self._lock:
-                self._deciding -= 1
+                self._tally.deciding -= 1
 
     def drop_planned_creation(self) -> None:
         """A planned creation was given up."""
@@ -203,18 +206,20 @@ class Quota:
         """
         with self._lock:
             self._count.kept(access_key_id)
-            fits = self._count.verdict().fits
+            # Another session may have counted it: one of the same user, under another API key.
+            tally = self._tallies.with_key(access_key_id) or self._tally
+            fits = tally.count.verdict().fits
         self._calls.notify()
         if fits or not self._checks_plans():
             return
-        self._wait_for_verdict()
+        self._wait_for_verdict(tally)
         blind = self._may_block_terraform()
         with self._lock:
-            verdict = self._count.verdict()
+            verdict = tally.count.verdict()
             if verdict.fits or (blind and not verdict.hopeless):
                 return
-            if not self._refused and not self._deciding:
-                raise PlanExceedsQuota(self._shortage(verdict))
+            if not tally.refused and not tally.deciding:
+                raise PlanExceedsQuota(self._shortage(verdict, tally))
 
     def shortage_of_another(self) -> Shortage | None:
         """Return the evidence if this plan, as far as it is known, leaves room for no other key.
@@ -229,6 +234,7 @@ class Quota:
                     self._leaves_no_room,
                     at_most=_LONGEST_DECISION_SECONDS,
                     quiet=lambda: _QUIET_SECONDS,
+                    party=self._party,
                 )
         with self._lock:
             verdict = self._count.verdict()
@@ -253,7 +259,7 @@ class Quota:
         """
         if not self._limit:
             return False
-        self._list(fresh=fresh)
+        self._list(fresh=fresh, recent=_SNAPSHOT_SECONDS)
         return not self._has_room()
 
     def is_still_full(self) -> bool:
@@ -272,8 +278,10 @@ class Quota:
             NoRoomToOpen: All slots are taken, or the plan as a whole cannot be carried out.
             CrusoeError: The keys, or whose they are, could not be read.
         """
+        if self._checks_plans():
+            self._list(fresh=False)
         with self._lock:
-            self._opening += 1
+            self._tally.opening += 1
         if self._checks_plans() and self.is_still_full():
             with self._lock:
                 raise NoRoomToOpen(self._shortage(self._count.verdict()))
@@ -290,25 +298,28 @@ class Quota:
             self._limit and self._terraform.is_planning() and not self._terraform.creates_nothing()
         )
 
-    def _wait_for_verdict(self) -> None:
+    def _wait_for_verdict(self, tally: Tally) -> None:
         with self._calls.waiting():
             self._calls.wait(
-                self._verdict_is_final, at_most=_LONGEST_DECISION_SECONDS, quiet=self._patience
+                lambda: self._verdict_is_final(tally),
+                at_most=_LONGEST_DECISION_SECONDS,
+                quiet=lambda: self._patience(tally),
+                party=self._party,
             )
 
-    def _verdict_is_final(self) -> bool:
+    def _verdict_is_final(self, tally: Tally) -> bool:
         with self._lock:
-            verdict = self._count.verdict()
+            verdict = tally.count.verdict()
         return verdict.hopeless or (verdict.fits and verdict.certain)
 
-    def _patience(self) -> float:
+    def _patience(self, tally: Tally) -> float:
         with self._lock:
-            verdict = self._count.verdict()
+            verdict = tally.count.verdict()
         if verdict.fits:
             return _QUIET_SECONDS
         if self._may_block_terraform():
             return 0.0
-        others = self._terraform.other_plugins()
+        others = self._terraform.other_plugins() or self._calls.others_are_slow(self._party)
         return _PATIENCE_WITH_OTHERS_SECONDS if others else _PATIENCE_SECONDS
 
     def _may_block_terraform(self) -> bool:
@@ -326,7 +337,7 @@ class Quota:
         self,
         seconds: float,
         *,
-        predecessor: str | None = None,
+        patient: bool = False,
         make_room: Callable[[], bool] | None = None,
     ) -> Iterator[Reservation]:
         """Take a slot for a creation, one creation at a time.
@@ -335,7 +346,7 @@ class Quota:
 
         Args:
             seconds: How long to wait for a slot, and for the turn.
-            predecessor: The access key ID of the token that the new one replaces, if it does.
+            patient: Wait so long even if nothing in this apply can free a slot any more.
             make_room: Frees a slot, and says whether it could; called before any waiting where no
                 slot is certainly free.
 
@@ -345,23 +356,24 @@ class Quota:
         """
         started = self._monotonic()
         ends = started + seconds
+        self._join(self._account.identity().id)
         with self._counted():
             with self._calls.waiting():
                 if not self._calls.wait(self._take_turn, at_most=seconds):
-                    raise self._gave_up(started, predecessor)
+                    raise self._gave_up(started)
 
             def wait() -> frozenset[str]:
                 self._list(fresh=False)
                 while make_room and not self._certainly_has_room() and make_room():
                     pass
-                return self._wait_for_room(started, ends, predecessor)
+                return self._wait_for_room(started, ends, patient)
 
             reservation = Reservation(self, wait)
             try:
                 yield reservation
             finally:
                 with self._lock:
-                    self._creating = False
+                    self._tally.creating = False
                 if not reservation.taken:
                     self.drop_planned_creation()
 
@@ -369,14 +381,14 @@ class Quota:
         """This process has deleted this key."""
         with self._lock:
             self._count.deleted(access_key_id)
-            self._borrowed.discard(access_key_id)
+            self._tally.borrowed.discard(access_key_id)
         self._calls.notify()
 
     def borrow(self, access_key_id: str) -> None:
         """This key is an ephemeral token of this run."""
         with self._lock:
-            self._opening -= 1
-            self._borrowed.add(access_key_id)
+            self._tally.opening = max(0, self._tally.opening - 1)
+            self._tally.borrowed.add(access_key_id)
 
     def wait_for_creations(self) -> None:
         """Let the creations beside this one finish, so that one list serves all.
@@ -385,33 +397,31 @@ class Quota:
         """
         with self._calls.waiting():
             self._calls.wait(
-                lambda: not self._under_way or not self._has_room(), at_most=_NEIGHBOURS_SECONDS
+                lambda: not self._tally.under_way or not self._has_room(),
+                at_most=_NEIGHBOURS_SECONDS,
             )
 
     def _created(self, access_key_id: str) -> None:
         with self._lock:
-            self._seen.add(access_key_id)
             self._count.created(access_key_id)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
         with self._lock:
-            self._under_way += 1
+            self._tally.under_way += 1
         try:
             yield
         finally:
             with self._lock:
-                self._under_way -= 1
+                self._tally.under_way -= 1
             self._calls.notify()
 
     def _take_turn(self) -> bool:
         with self._lock:
-            taken, self._creating = not self._creating, True
+            taken, self._tally.creating = not self._tally.creating, True
             return taken
 
-    def _wait_for_room(
-        self, started: float, ends: float, predecessor: str | None
-    ) -> frozenset[str]:
+    def _wait_for_room(self, started: float, ends: float, patient: bool) -> frozenset[str]:
         with self._calls.waiting():
             while not self._has_room():
                 logger.info(
@@ -426,23 +436,23 @@ class Quota:
                 waited = self._monotonic() - started
                 blocked = not self._has_room() and self._nothing_else_can_run(waited)
                 over = self._stop.is_set() or self._monotonic() >= ends
-                if blocked or over or self._waits_in_vain(predecessor):
-                    raise self._gave_up(started, predecessor, blocked=blocked)
+                if blocked or over:
+                    raise self._gave_up(started, blocked=blocked)
+                if not patient and self._waits_in_vain():
+                    raise self._gave_up(started, idle=True)
         with self._lock:
             return self._count.existing
 
-    def _waits_in_vain(self, predecessor: str | None) -> bool:
-        """Say whether the predecessor holds a slot until this creation is done, and no more comes.
+    def _waits_in_vain(self) -> bool:
+        """Say whether nothing in this apply seems to free a slot any more.
 
-        Terraform deletes the predecessor before it begins with the successor, unless
-        create_before_destroy is set (or OpenTofu forgets it). Other deletions of this apply that do
-        not depend on this creation have had their turn when nothing has happened for a while.
+        Deletions that do not depend on this creation have had their turn when nothing has happened
+        for a while. One that does depend on it, with create_before_destroy for instance, which
+        Terraform tells no provider of, never comes.
         """
-        if predecessor is None or self._has_room() or predecessor not in self._existing():
-            return False
         others = self._terraform.other_plugins()
-        patience = _PATIENCE_WITH_OTHERS_SECONDS if others else _PATIENCE_SECONDS
-        return self._calls.quiet_seconds() >= patience
+        patience = _PATIENCE_WITH_OTHERS_APPLYING_SECONDS if others else _IDLE_SECONDS
+        return not self._has_room() and self._calls.quiet_seconds(self._party) >= patience
 
     def _nothing_else_can_run(self, waited: float) -> bool:
         """Say whether a deletion of this apply, if there is one to come, could not begin.
@@ -457,30 +467,37 @@ class Quota:
         return waiting >= self._terraform.parallelism() and not self._terraform.is_planning()
 
     def _gave_up(
-        self, started: float, predecessor: str | None, *, blocked: bool = False
-    ) -> Exception:
+        self, started: float, *, blocked: bool = False, idle: bool = False
+    ) -> NoSlotCameFree | Interrupted:
         if self._stop.is_set():
             return Interrupted("A slot for the key was still waited for, and nothing was sent.")
-        stays = predecessor is not None and predecessor in self._existing()
         with self._lock:
             shortage = self._shortage(self._count.verdict())
         waited = self._monotonic() - started
-        return NoSlotCameFree(shortage, waited=waited, blocked=blocked, predecessor_stays=stays)
+        return NoSlotCameFree(shortage, waited=waited, blocked=blocked, idle=idle)
 
     # -- The count -----------------------------------------------------------------------------
 
-    def _list(self, *, fresh: bool) -> None:
+    def _list(self, *, fresh: bool, recent: float = _RECENT_SECONDS) -> None:
         """Read the list unless the count is recent; what this process did since is known."""
-        now = self._monotonic()
-        if not fresh and self._listed_at is not None and now - self._listed_at < _RECENT_SECONDS:
+        now, listed_at = self._monotonic(), self._tally.listed_at
+        if not fresh and listed_at is not None and now - listed_at < recent:
             return
         self._account.expect_identity()
-        keys = self._account.keys(self._organization_id, fresh=fresh or self._listed_at is not None)
-        mine = in_order(self._ownership.mine(keys, self._account.identity()))
+        keys = self._account.keys(self._organization_id, fresh=fresh or listed_at is not None)
+        caller = self._account.identity()
+        mine = in_order(self._ownership.mine(keys, caller))
+        self._join(caller.id)
         with self._lock:
-            self._keys = tuple(mine)
-            self._listed_at = now
+            self._tally.keys = tuple(mine)
+            self._tally.listed_at = now
             self._count.listed(key.access_key_id for key in mine)
+
+    def _join(self, user_id: str) -> None:
+        """Count with all others of this user from now on."""
+        owner = Owner(self._origin, user_id, self._organization_id)
+        with self._lock:
+            self._tally = self._tallies.joined(self._tally, owner)
 
     def _existing(self) -> frozenset[str]:
         with self._lock:
@@ -492,14 +509,15 @@ class Quota:
     def _certainly_has_room(self) -> bool:
         return bool(self._limit) and self._has_room()
 
-    def _shortage(self, verdict: Verdict) -> Shortage:
-        existing = self._count.existing
+    def _shortage(self, verdict: Verdict, tally: Tally | None = None) -> Shortage:
+        tally = tally or self._tally
+        existing = tally.count.existing
         return Shortage(
             limit=self._limit,
-            keys=tuple(key for key in self._keys if key.access_key_id in existing),
-            seen=frozenset(self._seen),
-            borrowed=frozenset(self._borrowed),
-            opening=self._opening,
+            keys=tuple(key for key in tally.keys if key.access_key_id in existing),
+            seen=frozenset(self._tallies.fates.seen_keys),
+            borrowed=frozenset(tally.borrowed),
+            opening=tally.opening,
             verdict=verdict,
             unmanaged_known=self._terraform.loads_whole_state(),
         )

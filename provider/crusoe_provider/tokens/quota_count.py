@@ -58,21 +58,53 @@ class Verdict(NamedTuple):
         return not self.fits or self.needed + len(self.pending) <= self.limit
 
 
+class KeyFates:
+    """What is known of keys by themselves, whoever's they are.
+
+    Whose a key is takes a question to the API. What the state shows of it and what a plan does with
+    it is known without, so that is noted here, for all users at once.
+    """
+
+    def __init__(self) -> None:
+        self.seen_keys: set[str] = set()
+        self.kept_keys: set[str] = set()
+        self.freed_keys: set[str] = set()
+        self.deleted_keys: set[str] = set()
+
+    def seen(self, key: str) -> None:
+        """A token of this state has this key."""
+        self.seen_keys.add(key)
+
+    def kept(self, key: str) -> None:
+        """The plan leaves this key alone, or changes it in place."""
+        self.seen_keys.add(key)
+        self.freed_keys.discard(key)
+        self.kept_keys.add(key)
+
+    def freed(self, key: str) -> None:
+        """The plan deletes this key."""
+        self.seen_keys.add(key)
+        self.kept_keys.discard(key)
+        self.freed_keys.add(key)
+
+    def deleted(self, key: str) -> None:
+        """This process has deleted the key."""
+        self.deleted_keys.add(key)
+
+
 class QuotaCount:
     """Counts the keys of one user in one organization.
 
     Args:
         limit: How many keys the user may have there.
+        fates: What is known of keys; shared by the counts of all users.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, fates: KeyFates | None = None) -> None:
         self._limit = limit
+        self._fates = fates or KeyFates()
         self._listed: frozenset[str] = frozenset()
         self._made: set[str] = set()
-        self._gone: set[str] = set()
-        self._seen: set[str] = set()
-        self._kept: set[str] = set()
-        self._freed: set[str] = set()
         self._creations = 0
 
     def listed(self, keys: Iterable[str]) -> None:
@@ -81,19 +113,15 @@ class QuotaCount:
 
     def seen(self, key: str) -> None:
         """A token of this state has this key."""
-        self._seen.add(key)
+        self._fates.seen(key)
 
     def kept(self, key: str) -> None:
         """The plan leaves this key alone, or changes it in place."""
-        self._seen.add(key)
-        self._freed.discard(key)
-        self._kept.add(key)
+        self._fates.kept(key)
 
     def freed(self, key: str) -> None:
         """The plan deletes this key."""
-        self._seen.add(key)
-        self._kept.discard(key)
-        self._freed.add(key)
+        self._fates.freed(key)
 
     def creation_planned(self) -> None:
         """The plan creates one key more."""
@@ -111,7 +139,7 @@ class QuotaCount:
 
     def deleted(self, key: str) -> None:
         """This process has deleted the key."""
-        self._gone.add(key)
+        self._fates.deleted(key)
 
     @property
     def creations(self) -> int:
@@ -121,16 +149,16 @@ class QuotaCount:
     @property
     def existing(self) -> frozenset[str]:
         """The keys that exist, as far as is known: lists may lag behind this process."""
-        return (self._listed | self._made) - self._gone
+        return (self._listed | self._made) - self._fates.deleted_keys
 
     def verdict(self) -> Verdict:
         """Return what the events so far amount to."""
-        existing = self.existing
-        pending = (existing & self._seen) - self._kept - self._freed
+        existing, fates = self.existing, self._fates
+        pending = (existing & fates.seen_keys) - fates.kept_keys - fates.freed_keys
         return Verdict(
             limit=self._limit,
-            staying=existing - self._freed - pending,
-            unseen=existing - self._seen,
+            staying=existing - fates.freed_keys - pending,
+            unseen=existing - fates.seen_keys,
             pending=pending,
             creations=self._creations,
         )

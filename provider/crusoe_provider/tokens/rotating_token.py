@@ -45,6 +45,7 @@ class RotatingToken:
     revoke_previous_after: str | None = None
     expires_after: str | None = None
     organization_id: str | None = None
+    profile: str | None = None
     access_key_id: str | None = None
     secret_key: str | None = field(default=None, repr=False)
     token_id: str | None = None
@@ -122,6 +123,7 @@ class RotatingToken:
             expires_at=self.expires_at,
             expires_after=self.expires_after,
             organization_id=self.organization_id,
+            profile=self.profile,
         )
 
     def begun_with(self, token: Token) -> Self:
@@ -132,7 +134,13 @@ class RotatingToken:
         values = {there: getattr(self, prefix + here) for here, there in _OF_KEY.items()}
         if not values["access_key_id"]:
             return None
-        return Token(**values, organization_id=self.organization_id, user_id=self.user_id, **more)
+        return Token(
+            **values,
+            organization_id=self.organization_id,
+            profile=self.profile,
+            user_id=self.user_id,
+            **more,
+        )
 
     # -- Time ----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from crusoe_provider.tokens.errors import NotKnownYet, SecretClaimed
 from crusoe_provider.tokens.ownership import Ownership
 from crusoe_provider.tokens.presence import Presence
 from crusoe_provider.tokens.quota import Quota
+from crusoe_provider.tokens.tally import Tallies
 
 if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
@@ -34,6 +35,20 @@ class Once:
             return not known
 
 
+class Importer:
+    """Says which token the secret is for that the environment gives. Safe under threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._first: str | None = None
+
+    def claim(self, importer: str) -> str:
+        """Return the ID of the token that the secret is for: that of the first to ask."""
+        with self._lock:
+            self._first = self._first or importer
+            return self._first
+
+
 @dataclass(eq=False, kw_only=True)
 class Session:
     """One user's account, and what was learnt of it in this process. Safe under threads.
@@ -41,6 +56,7 @@ class Session:
     Attributes:
         account: The caller's account.
         credentials: Where the credentials in use come from, in words.
+        origin: The scheme, host and port of the API.
         organization_known: Whether the configured organization is known already.
         import_secret: The secret that the environment gives for a token that is imported.
         warn_once: For warnings that are given once.
@@ -50,30 +66,32 @@ class Session:
         calls: The calls in flight.
         terraform: The Terraform that has started this process.
         hide: Keeps a secret out of the log; for those that no attribute carries.
+        told: Returns a detail of a warning with whom it is about, where there is more than one.
+        ownership: What is known of whose keys are whose; shared by the sessions of a process.
+        tallies: What is counted; shared by the sessions of a process.
+        importer: Whom the secret for an import is for; shared by the sessions of a process.
     """
 
     account: "Account"
     credentials: str
+    origin: str = ""
     key_limit: int
     now: Callable[[], datetime]
     stop: threading.Event
     calls: "InFlightCalls"
     terraform: "Terraform"
     hide: Callable[[str], None] = lambda _secret: None
+    told: Callable[[str], str] = lambda detail: detail
     organization_known: bool = True
     import_secret: str | None = field(default=None, repr=False)
     warn_once: Once = field(default_factory=Once)
-    _ownership: Ownership = field(default_factory=Ownership)
+    ownership: Ownership = field(default_factory=Ownership)
+    tallies: Tallies = field(default_factory=Tallies)
+    importer: Importer = field(default_factory=Importer)
     _quotas: dict[str, Quota] = field(default_factory=dict)
     _borrowed: dict[str, str] = field(default_factory=dict)
-    _importer: str | None = None
     _awaiting: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def ownership(self) -> Ownership:
-        """What is known of whose keys are whose."""
-        return self._ownership
 
     def organization_id(self, given: str | None) -> str:
         """Return the organization to work in.
@@ -99,10 +117,13 @@ class Session:
                     self.account,
                     organization_id,
                     limit=self.key_limit,
-                    ownership=self._ownership,
+                    ownership=self.ownership,
                     calls=self.calls,
                     terraform=self.terraform,
                     stop=self.stop,
+                    tallies=self.tallies,
+                    origin=self.origin,
+                    party=self,
                 )
             return self._quotas[organization_id]
 
@@ -112,7 +133,7 @@ class Session:
             self.account,
             organization_id,
             quota=self.quota(organization_id),
-            ownership=self._ownership,
+            ownership=self.ownership,
             stop=self.stop,
         )
 
@@ -121,7 +142,7 @@ class Session:
         return Presence(
             self.account,
             organization_id,
-            ownership=self._ownership,
+            ownership=self.ownership,
             stop=self.stop,
             now=self.now(),
         )
@@ -165,8 +186,7 @@ class Session:
         """
         if self.import_secret is None:
             return None
-        with self._lock:
-            first, self._importer = self._importer or importer, self._importer or importer
+        first = self.importer.claim(importer)
         if first != importer:
             raise SecretClaimed(first, importer)
         return self.import_secret
@@ -180,35 +200,3 @@ class Session:
         """Say whether this run has imported a token that gets its secret in the apply."""
         with self._lock:
             return access_key_id in self._awaiting
-
-
-class Sessions:
-    """The session of a provider block, once it is configured.
-
-    Attributes:
-        warn_once: For warnings that need no session.
-    """
-
-    def __init__(self) -> None:
-        self._session: Session | None = None
-        self.warn_once = Once()
-
-    def begin(self, session: Session) -> None:
-        """Make the session known."""
-        self._session = session
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a session yet."""
-        return self._session is not None
-
-    def get(self) -> Session:
-        """Return the session.
-
-        Raises:
-            NotKnownYet: The provider block depends on a resource that does not exist yet, which
-                happens in plans and imports only.
-        """
-        if self._session is None:
-            raise NotKnownYet("credentials")
-        return self._session

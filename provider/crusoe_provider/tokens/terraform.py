@@ -18,8 +18,11 @@ class Terraform(Protocol):
     def creates_nothing(self) -> bool:
         """Say whether its command certainly only destroys or refreshes."""
 
+    def only_refreshes(self) -> bool:
+        """Say whether its command certainly does no more than refresh."""
+
     def loads_whole_state(self) -> bool:
-        """Say whether it certainly plans with all of its state, so not with -target."""
+        """Say whether it certainly shows this process all of its state in a plan."""
 
     def parallelism(self) -> int:
         """Return how many operations it runs at a time."""

@@ -37,6 +37,7 @@ class Token:
     renew_before: str | None = None
     rotate_when_changed: Mapping[str, str | None] | None = None
     organization_id: str | None = None
+    profile: str | None = None
     status: str | None = None
     created_at: str | None = None
     user_id: str | None = None
@@ -96,7 +97,8 @@ class Token:
         """How to call it in a sentence."""
         alias = f' with alias "{self.alias}"' if self.alias else ""
         token_id = f"token ID {self.id}, " if self.id else ""
-        return f"Storage token{alias} ({token_id}access key ID {self.access_key_id})"
+        profile = f", profile {self.profile}" if self.profile else ""
+        return f"Storage token{alias} ({token_id}access key ID {self.access_key_id}{profile})"
 
 
 def is_unknown(value: object) -> bool:
