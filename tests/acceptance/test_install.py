@@ -18,7 +18,7 @@ from crusoe_provider.cli.installation import (
     uninstall,
 )
 from crusoe_provider.version import __version__
-from harness.sandbox import PLUGIN
+from harness.sandbox import PLUGIN, measuring
 from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
 
@@ -39,7 +39,7 @@ def command(workspace: Workspace, *arguments: str) -> subprocess.CompletedProces
     """Run the executable as a person does, with the workspace's home folder."""
     return subprocess.run(
         [PLUGIN, *arguments],
-        env={"HOME": str(workspace.home), "PATH": "/usr/bin:/bin"},
+        env={"HOME": str(workspace.home), "PATH": "/usr/bin:/bin"} | measuring(),
         capture_output=True,
         text=True,
         check=False,
