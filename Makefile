@@ -27,7 +27,7 @@ PLAY := $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(VENV)/.installed-demo$(NEWE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo playground test unit protocol acceptance soak bench compare mutants release \
+.PHONY: help install demo playground test coverage unit protocol acceptance soak bench compare mutants release \
 	package checksums lock audit licences proto schema docs pictures fmt lint types clean check-terraform
 
 help: ## List the targets
@@ -62,10 +62,13 @@ demo: $(PLAY) ## Show the life of a storage token, from plan to destroy, on a lo
 playground: $(PLAY) ## The same, but leave the token and the local API to you until Ctrl-C
 	$(BIN)/python tools/demo.py --keep
 
-test: install ## Run every check and every test, and measure the coverage
+test: install ## Run every check and every test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory check-terraform
+	$(PYTEST) -n $(WORKERS) --dist loadgroup
+
+coverage: install check-terraform ## Run every test and measure the coverage, plugin processes included
 	rm -rf build/coverage
 	$(COVERAGE) run -m pytest -n $(WORKERS) --dist loadgroup
 	$(COVERAGE) combine --quiet
