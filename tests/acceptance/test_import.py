@@ -177,3 +177,21 @@ def test_an_unknown_key_imports_no_rotating_token(
 
     result.failed_with(NOT_FOUND)
     assert workspace.instances() == {}
+
+
+def test_one_secret_is_not_given_to_two_tokens(workspace: Workspace, crusoe: Crusoe) -> None:
+    """A second use is an error that names both."""
+    keys = [crusoe.simulator.cloud.add_key(crusoe.user, alias=alias) for alias in ("a", "b")]
+    workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"] = keys[0].secret_key
+    workspace.write(
+        "".join(
+            f'resource "crusoe_storage_token" "{key.alias}" {{\n  alias = "{key.alias}"\n}}\n'
+            f'import {{\n  to = crusoe_storage_token.{key.alias}\n  id = "{key.key_uuid}"\n}}\n'
+            for key in keys
+        )
+    )
+
+    error = workspace.plan().failed_with("One secret for two imported tokens")
+
+    assert all(key.key_uuid in error.detail for key in keys)
+    assert keys[0].secret_key not in error.detail
