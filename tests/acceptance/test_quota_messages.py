@@ -60,7 +60,7 @@ def test_a_targeted_plan_says_nothing_of_states(workspace: Workspace, crusoe: Cr
     error = workspace.plan("-target=crusoe_storage_token.b").failed_with(REFUSED)
 
     say_nothing_of_states(error.detail)
-    assert "with a provider block of its own" in error.detail
+    assert "profiles = {" in error.detail
 
 
 def test_tokens_of_another_provider_block_are_not_called_unmanaged(workspace: Workspace) -> None:
