@@ -3,9 +3,9 @@
 import argparse
 import json
 import logging
+import queue
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -40,9 +40,11 @@ def main(arguments: Sequence[str], *, say: Callable[[str], None]) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    over = threading.Event()
+    # Of all that one thread can wait for, this alone may be filled by a signal handler, which runs
+    # between two lines of that same thread.
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: over.set())
+        signal.signal(number, lambda number, _frame: signals.put(number))
     try:
         speech = Speech(name for text in options.dialect for name in names_in(text))
     except ValueError as error:
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str], *, say: Callable[[str], None]) -> int:
     user = _first_user(simulator, options.organization, options.user)
     with simulator:
         say(_exports(simulator, user) if options.print_exports else _ready(simulator, user))
-        over.wait()
+        signals.get()
     return 0
 
 

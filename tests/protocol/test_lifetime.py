@@ -8,8 +8,9 @@ import ssl
 import stat
 import subprocess
 import sys
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ import pytest
 from tf.types import Unknown
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
+from crusoe_provider.providerserver.lifetime import Lifetime
 from support import toy_plugin
 from support.plugin import EXIT_SECONDS, Plugin, dynamic, errors, value_of
+from support.signals import survives_a_signal_at_any_line
 from support.toy_fixtures import StartToy, thing
 
 
@@ -393,3 +396,19 @@ def test_on_windows_it_says_what_to_use() -> None:
 
     assert done.returncode == 1
     assert "WSL" in done.stderr
+
+
+def live_until_terraform_is_gone(signals_may_come: Callable[[], None]) -> None:
+    reader, writer = os.pipe()
+    lifetime = Lifetime(threading.Event(), writer)
+    lifetime.handle_signals()
+    signals_may_come()
+    os.close(reader)
+    lifetime.wait_for_end()
+    os.close(writer)
+    assert lifetime.stop.is_set()
+
+
+def test_a_signal_may_come_at_any_moment() -> None:
+    """Also in the middle of what the main thread does at the end."""
+    assert survives_a_signal_at_any_line(f"{__name__}:{live_until_terraform_is_gone.__name__}", 60)

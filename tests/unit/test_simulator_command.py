@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from crusoe_simulator import serving
 from crusoe_simulator.dialects import NAMES
 from crusoe_simulator.server import Simulator
 from crusoe_simulator.state import Cloud
+from support.signals import survives_a_signal_at_any_line
 from support.signed_requests import send
 
 COMMAND = [sys.executable, "-m", "crusoe_simulator"]
@@ -210,3 +212,12 @@ def test_the_state_is_in_one_private_file(tmp_path: Path) -> None:
     assert second.organizations == first.organizations
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [file]
+
+
+def serve_for_a_moment(signals_may_come: Callable[[], None]) -> None:
+    serving.main([], say=lambda _text: signals_may_come())
+
+
+def test_a_signal_ends_it_whenever_it_comes() -> None:
+    """Also before the first line after it has said that it is ready, or the second, and so on."""
+    assert survives_a_signal_at_any_line(f"{__name__}:{serve_for_a_moment.__name__}", 8)

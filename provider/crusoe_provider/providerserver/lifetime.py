@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,9 @@ class Lifetime:
         self._over = threading.Event()
         self.gone_at: float | None = None
         self.server_died = False
+        self._asked_to_stop = False
         self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_writer, False)
         self._calls = 0
         self._idle = threading.Condition()
 
@@ -58,7 +60,13 @@ class Lifetime:
         """Let Ctrl-C be Terraform's business and other signals ask for an end; main thread only."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for number in _STOPS:
-            signal.signal(number, lambda _number, _frame: self.stop.set())
+            signal.signal(number, self._ask_to_stop)
+
+    def _ask_to_stop(self, _number: int, _frame: object) -> None:
+        # A handler runs between two lines of the main thread, which may hold the lock that setting
+        # an event takes; so that is left to `wait_for_end`.
+        self._asked_to_stop = True
+        self._wake()
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -76,7 +84,12 @@ class Lifetime:
         """End the process once the calls under way are done."""
         self.stop.set()
         self._over.set()
-        os.write(self._wake_writer, b".")
+        self._wake()
+
+    def _wake(self) -> None:
+        # A full pipe wakes all the same.
+        with suppress(BlockingIOError):
+            os.write(self._wake_writer, b".")
 
     def wait_for_end(self, server_threads: Iterable[threading.Thread] = ()) -> None:
         """Return when `end` was called, Terraform is gone, or the server is.
@@ -90,6 +103,10 @@ class Lifetime:
         poll.register(self._output, 0)
         while not self._over.is_set():
             events = dict(poll.poll(_CHECK_MS))
+            if self._wake_reader in events:
+                os.read(self._wake_reader, select.PIPE_BUF)
+            if self._asked_to_stop:
+                self.stop.set()
             if events.get(self._output, 0) & _CLOSED or os.getppid() != self._parent:
                 self._break_off()
             elif not all(thread.is_alive() for thread in server_threads):
