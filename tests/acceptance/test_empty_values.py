@@ -101,10 +101,17 @@ def test_tokens_with_an_empty_organization_are_counted(workspace: Workspace) -> 
 def test_empty_arguments_of_the_other_elements_are_not_set(
     workspace: Workspace, crusoe: Crusoe
 ) -> None:
-    """Ephemeral token and both data sources."""
+    """Provider block, ephemeral token and both data sources."""
     key = crusoe.simulator.cloud.add_key(crusoe.user, alias="a")
     workspace.write(
         f"""
+        provider "crusoe" {{
+          profile         = ""
+          api_endpoint    = ""
+          organization_id = ""
+          request_timeout = ""
+          profiles        = {{}}
+        }}
         ephemeral "crusoe_storage_token" "e" {{
           alias           = ""
           expires_after   = ""
@@ -130,3 +137,34 @@ def test_empty_arguments_of_the_other_elements_are_not_set(
     workspace.apply().succeeded()
 
     assert workspace.output_json()["found"] == ["a", 1]
+
+
+ROTATING = 'resource "crusoe_storage_rotating_token" "t" {{\n{}\n}}\n'
+EMPTY_ROTATING = """
+  alias                 = ""
+  rotate_after          = ""
+  rotate_when_changed   = {}
+  revoke_previous_after = ""
+  expires_after         = ""
+  organization_id       = ""
+  profile               = ""
+  timeouts {
+    create = ""
+    update = ""
+  }
+"""
+
+
+def test_a_rotating_token_takes_nothing_and_empty_for_the_same(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """In both directions, and from empty to a first value: no rotation, and no endless diff."""
+    bodies = ("", EMPTY_ROTATING, "", "rotate_when_changed = { a = null }", EMPTY_ROTATING)
+    for body in (*bodies, 'rotate_when_changed = { quarter = "1" }'):
+        workspace.write(ROTATING.format(body))
+        workspace.apply().succeeded()
+        assert workspace.plan().succeeded().actions == {}, body
+
+    (only,) = crusoe.simulator.cloud.keys()
+    state = workspace.instances()["crusoe_storage_rotating_token.t"].attributes
+    assert (state["access_key_id"], state["generation"]) == (only.access_key_id, 1)

@@ -117,7 +117,8 @@ class CrusoeProvider(Provider):
             description=(
                 "Manages the API keys of Crusoe Cloud Object Storage. Every argument is optional: "
                 "what is not set here comes from the environment, then from the profile in "
-                "`~/.crusoe/config` that the Crusoe CLI uses."
+                "`~/.crusoe/config` that the Crusoe CLI uses. An empty text counts as not set, as "
+                "modules hand it on, but not for credentials: there it is refused."
             ),
             attributes=[
                 Attribute(
@@ -366,12 +367,18 @@ def _provider_block(config: dict[str, Any]) -> "tuple[ProviderBlock, frozenset[s
     from crusoe_provider.provider.provider_block import ProviderBlock  # noqa: PLC0415 - see above
 
     names = ProviderBlock.__dataclass_fields__
-    values = {name: value for name, value in config.items() if name in names}
+    values = {name: _value(name, value) for name, value in config.items() if name in names}
     unknown = frozenset(name for name, value in values.items() if value is Unknown)
     known = {name: value for name, value in values.items() if name not in unknown}
     if known.get("profiles") is not None:
         known["profiles"] = {name: _entry(value) for name, value in known["profiles"].items()}
     return ProviderBlock(**known), unknown
+
+
+def _value(name: str, value: Any) -> Any:
+    # An empty credential is a mistake more often than no value: whoever's credentials come next
+    # must not be taken in its place.
+    return None if value == "" and name not in _PAIR else value
 
 
 def _entry(value: Any) -> "ProfileEntry":

@@ -66,8 +66,8 @@ def _empty_problems(block: ProviderBlock) -> Iterator[Problem]:
         if value is not None and not value.strip():
             yield Problem(
                 f"Empty {name}",
-                f"{name} is set to an empty text. Give it a value, or leave it out to have it "
-                "taken from the environment or the profile.",
+                f"{name} is set to an empty text. Give it a value, or leave it out, or set it to "
+                "null, to have it taken from the environment or the profile.",
                 name,
             )
 
