@@ -34,19 +34,25 @@ def _serve() -> int:
     # grpc reads it while it is imported: only its errors belong into Terraform's log.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     quick_start.begin()
-    # Not before: the command line needs nothing of it.
-    from crusoe_provider.providerserver.serve import (  # noqa: PLC0415
-        NotStartedByTerraformError,
-        serve,
-    )
-
     try:
-        serve(_new_provider)
-    except NotStartedByTerraformError:
-        from crusoe_provider.cli.command_line import usage  # noqa: PLC0415 - see main
+        # Not before: the command line needs nothing of it.
+        from crusoe_provider.providerserver.serve import (  # noqa: PLC0415
+            NotStartedByTerraformError,
+            serve,
+        )
 
-        print(usage(), file=sys.stderr)
-        return 1
+        try:
+            serve(_new_provider)
+        except NotStartedByTerraformError:
+            from crusoe_provider.cli.command_line import usage  # noqa: PLC0415 - see main
+
+            print(usage(), file=sys.stderr)
+            return 1
+    except (ImportError, MemoryError) as exc:
+        # A broken installation, or no room. Nothing is served yet that could have a secret.
+        print(f"The plugin cannot start: {type(exc).__name__} {exc}".rstrip(), file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(1)
     # Terraform waits for the end of this process. All is done, and taking the interpreter down in
     # good order would take longer than many a call.
     sys.stderr.flush()

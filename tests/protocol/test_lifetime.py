@@ -302,7 +302,11 @@ def test_a_diagnosis_that_fails_leaves_the_error(start_toy: StartToy) -> None:
 
 @pytest.mark.parametrize(
     ("does", "summary"),
-    [("lack memory", "Not enough memory"), ("lack files", "Not enough open files")],
+    [
+        ("lack memory", "Not enough memory"),
+        ("lack memory for a library", "Not enough memory"),
+        ("lack files", "Not enough open files"),
+    ],
 )
 def test_what_the_machine_lacks_is_no_defect(start_toy: StartToy, does: str, summary: str) -> None:
     """It is told as what it is."""

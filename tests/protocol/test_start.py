@@ -81,3 +81,26 @@ def test_little_is_loaded_before_the_handshake(tmp_path: Path) -> None:
 def test_what_is_deferred_is_not_touched(tmp_path: Path) -> None:
     """If a new version of grpc begins to use one of these, it works, and this says so."""
     assert set(loaded_before_handshake(tmp_path)["deferred"]) >= DEFERRED
+
+
+def test_a_broken_installation_says_what_is_missing() -> None:
+    """In one line, which Terraform shows; no traceback."""
+    program = (
+        "import sys\n"
+        "sys.modules['grpc'] = None\n"
+        "from crusoe_provider.__main__ import main\n"
+        "main([])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=plugin_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("The plugin cannot start: ModuleNotFoundError ")
+    assert "grpc" in line

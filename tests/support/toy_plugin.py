@@ -193,6 +193,8 @@ class Thing(Resource):
             raise KeyError(SECRET)
         if planned["does"] == "lack memory":
             raise MemoryError
+        if planned["does"] == "lack memory for a library":
+            raise ImportError("libssl.so.3: failed to map segment from shared object")
         if planned["does"] == "lack files":
             raise ConnectionError("no") from OSError(errno.EMFILE, "Too many open files")
         if planned["does"] == "wait":

@@ -218,3 +218,44 @@ def test_a_proxy_that_hangs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
         assert time.monotonic() - began < 6
         crusoe.close()
+
+
+def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
+    """Servers and balancers cut what is idle without a word; the next request, a POST, works."""
+    closed = threading.Semaphore(0)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(BODIES[self.command])))
+            self.end_headers()
+            self.wfile.write(BODIES[self.command])
+            self.close_connection = True
+
+        do_GET = do_POST = _answer  # noqa: N815 - http.server's names
+
+        def log_message(self, *_arguments: Any) -> None:
+            """Keep the tests' output clean."""
+
+    class Closing(ThreadingHTTPServer):
+        def shutdown_request(self, request: Any) -> None:
+            super().shutdown_request(request)
+            closed.release()
+
+    with Closing(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        crusoe = client(f"http://127.0.0.1:{http.server_port}/v1")
+        for _ in range(2):
+            assert crusoe.list_keys("o") == ()
+            assert closed.acquire(timeout=10)
+            key = crusoe.create_key("o", alias=None, expire_at=None)
+            assert closed.acquire(timeout=10)
+            assert key.secret_key == NEW_SECRET
+        crusoe.close()
+        http.shutdown()
+        thread.join()

@@ -106,11 +106,33 @@ def serve(
         plugin = Plugin(provider, lifetime, RecentCreations(), terraform, hide=redactor.hide)
         add_services(server, plugin)
         others = set(threading.enumerate())
-        server.start()
-        quick_start.end()
-        lifetime.wait_for_end(set(threading.enumerate()) - others)
+        started = _started(server)
+        if started:
+            quick_start.end()
+            lifetime.wait_for_end(set(threading.enumerate()) - others)
     # The socket is gone by now, whatever comes.
+    if not started:
+        _leave(1)
     _finish(server, plugin, longest_end)
+
+
+def _started(server: grpc.Server) -> bool:
+    """Start the server; return whether that worked, and log why it did not."""
+    try:
+        server.start()
+    except (RuntimeError, MemoryError) as exc:
+        from crusoe_provider.providerserver.shortage import shortage_behind  # noqa: PLC0415
+
+        lacking = shortage_behind(exc) or type(exc).__name__
+        logger.error("The gRPC server could not be started for want of: %s", lacking)  # noqa: TRY400
+        return False
+    return True
+
+
+def _leave(code: int) -> None:
+    """End the process. A server that has died, or is half started, would keep it by its locks."""
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _finish(server: grpc.Server, plugin: "Plugin", longest: float) -> None:
@@ -132,9 +154,7 @@ def _finish(server: grpc.Server, plugin: "Plugin", longest: float) -> None:
         except Exception as exc:  # noqa: BLE001 - the rest is finished all the same
             logger.error("What was held is not given back: %s", type(exc).__name__)  # noqa: TRY400
     if plugin.lifetime.server_died:
-        # Even to let go of such a server can wait for its locks.
-        sys.stderr.flush()
-        os._exit(0)
+        _leave(0)
     end_within(_EXIT_SECONDS)
 
 

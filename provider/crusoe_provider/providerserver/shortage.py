@@ -12,6 +12,10 @@ _OF_ERRNO: Final = {
 }
 
 
+# What the loader of shared libraries says, which Python passes on as text only.
+_NO_ROOM_FOR_A_LIBRARY: Final = ("cannot allocate memory", "failed to map segment")
+
+
 def shortage_behind(exc: BaseException | None) -> str | None:
     """Return what was lacking if that is what led to an exception."""
     seen: set[int] = set()
@@ -25,6 +29,10 @@ def shortage_behind(exc: BaseException | None) -> str | None:
 
 def _shortage(exc: BaseException) -> str | None:
     if isinstance(exc, MemoryError):
+        return "memory"
+    if isinstance(exc, ImportError) and any(
+        text in str(exc).lower() for text in _NO_ROOM_FOR_A_LIBRARY
+    ):
         return "memory"
     if isinstance(exc, RuntimeError) and "can't start new thread" in str(exc):
         return "threads"
