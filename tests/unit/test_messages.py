@@ -117,3 +117,13 @@ def test_only_what_cannot_be_managed_here_is_offered_for_deletion(error: Excepti
 
     assert "crusoe storage tokens delete" not in detail
     assert "import {" not in detail
+
+
+@pytest.mark.parametrize(("method", "advised"), [("GET", True), ("DELETE", True), ("POST", False)])
+def test_more_retries_are_advised_only_where_there_are_any(method: str, advised: bool) -> None:
+    """A creation is never sent again."""
+    busy = api.RateLimited("Too many requests.", method=method, status=429)
+
+    detail = told(Failure("Storage tokens not listed", busy)).detail
+
+    assert ("max_retries" in detail) is advised

@@ -224,6 +224,8 @@ def _detail(error: errors.CrusoeError, credentials: str) -> str:
 def advice(error: errors.CrusoeError, *, credentials: str) -> str:
     """Return what a practitioner can do about `error`."""
     text = _of_kind(_ADVICE, error) or "Run Terraform again."
+    if isinstance(error, errors.RateLimited) and error.retried:
+        text += " A higher max_retries in the provider block makes it more patient."
     return text.format(credentials=credentials)
 
 
