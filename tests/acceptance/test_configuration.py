@@ -14,31 +14,49 @@ pytestmark = pytest.mark.acceptance
 TOKEN = 'resource "crusoe_storage_token" "t" { alias = "t" }\n'
 
 
-@pytest.mark.parametrize(
-    ("line", "summary"),
-    [
-        ('api_endpoint = "http://api.example"', "Invalid API endpoint"),
-        ('request_timeout = "eventually"', "Invalid request_timeout"),
-        ("max_retries = 11", "Invalid max_retries"),
-        ("key_limit = -1", "Invalid key limit"),
-        ("key_limit = 1.5", "Invalid key limit"),
-        # No binary fraction is exactly that, so it comes as text.
-        ("key_limit = 0.1", "Invalid key limit"),
-        ("key_limit = 1e400", "Invalid key limit"),
-        ("max_retries = 0.1", "Invalid max_retries"),
-        ("max_retries = 1e400", "Invalid max_retries"),
-        ('organization_id = " "', "Empty organization_id"),
-        ('access_key_id = ""', "Empty access_key_id"),
-        ('access_key_id = "CKID"', "Incomplete credentials"),
-        ('profile = " "', "Empty profile"),
-    ],
-)
-def test_a_bad_argument_is_found_by_validate(workspace: Workspace, line: str, summary: str) -> None:
+MISTAKES = [
+    ('api_endpoint = "http://api.example"', "Invalid API endpoint"),
+    ('request_timeout = "eventually"', "Invalid request_timeout"),
+    ("max_retries = 11", "Invalid max_retries"),
+    ("key_limit = -1", "Invalid key limit"),
+    ("key_limit = 1.5", "Invalid key limit"),
+    # No binary fraction is exactly that, so it comes as text.
+    ("key_limit = 0.1", "Invalid key limit"),
+    ("key_limit = 1e400", "Invalid key limit"),
+    ("max_retries = 0.1", "Invalid max_retries"),
+    ("max_retries = 1e400", "Invalid max_retries"),
+    ('organization_id = " "', "Empty organization_id"),
+    ('access_key_id = ""', "Empty access_key_id"),
+    ('access_key_id = "CKID"', "Incomplete credentials"),
+    ('profile = " "', "Empty profile"),
+]
+
+
+def test_a_bad_argument_is_found_by_validate(
+    workspace: Workspace, subtests: pytest.Subtests
+) -> None:
     """On the attribute it concerns, without network and credentials."""
     workspace.variables.clear()
-    workspace.write(f'provider "crusoe" {{\n  {line}\n}}\n' + TOKEN)
+    workspace.write(
+        "".join(
+            f'provider "crusoe" {{\n  alias = "n{n}"\n  {line}\n}}\n'
+            f'resource "crusoe_storage_token" "n{n}" {{\n  provider = crusoe.n{n}\n}}\n'
+            for n, (line, _) in enumerate(MISTAKES)
+        )
+    )
 
-    workspace.validate().failed_with(summary, attribute=line.split(" ", maxsplit=1)[0])
+    validated = workspace.validate()
+
+    for n, (line, summary) in enumerate(MISTAKES):
+        with subtests.test(line):
+            found = [
+                error
+                for error in validated.errors
+                if error.summary == summary
+                and error.attribute == line.split(" ", maxsplit=1)[0]
+                and (error.address or "").endswith(f".n{n}")
+            ]
+            assert found, validated.report()
 
 
 def test_validate_needs_neither_credentials_nor_network(workspace: Workspace) -> None:

@@ -28,42 +28,47 @@ def keys(crusoe: Crusoe) -> dict[str, Key]:
     return {key.alias: key for key in made}
 
 
-@pytest.mark.parametrize(
-    ("filters", "aliases"),
-    [
-        ("", ["expired", "mine", "twin", "twin"]),
-        ("mine = true", ["mine"]),
-        ("mine = false", ["expired", "mine", "twin", "twin"]),
-        ('alias = "twin"', ["twin", "twin"]),
-        ('alias = "twin"\n  status = "enabled"', ["twin"]),
-        ('alias = "nobody\'s"', []),
-        ('user_id = "{user}"', ["mine"]),
-    ],
-)
+FILTERS = [
+    ("", ["expired", "mine", "twin", "twin"]),
+    ("mine = true", ["mine"]),
+    ("mine = false", ["expired", "mine", "twin", "twin"]),
+    ('alias = "twin"', ["twin", "twin"]),
+    ('alias = "twin"\n  status = "enabled"', ["twin"]),
+    ('alias = "nobody\'s"', []),
+    ('user_id = "{user}"', ["mine"]),
+]
+
+
 def test_filters(
-    workspace: Workspace, crusoe: Crusoe, keys: dict[str, Key], filters: str, aliases: list[str]
+    workspace: Workspace, crusoe: Crusoe, keys: dict[str, Key], subtests: pytest.Subtests
 ) -> None:
     """They narrow the list down, not the quota of the caller."""
     assert keys
     workspace.write(
-        f"""
-        data "crusoe_storage_tokens" "some" {{
-          {filters.format(user=crusoe.user.id)}
-        }}
-        output "some" {{
-          value = data.crusoe_storage_tokens.some
-        }}
-        """
+        "".join(
+            f"""
+            data "crusoe_storage_tokens" "some{n}" {{
+              {filters.format(user=crusoe.user.id)}
+            }}
+            output "some{n}" {{
+              value = data.crusoe_storage_tokens.some{n}
+            }}
+            """
+            for n, (filters, _) in enumerate(FILTERS)
+        )
     )
 
     workspace.apply().succeeded()
 
-    some = workspace.output_json()["some"]
-    assert [token["alias"] for token in some["tokens"]] == aliases
-    assert [t["alias"] for t in some["tokens"] if t["expired"]] == [
-        alias for alias in aliases if alias == "expired"
-    ]
-    assert (some["key_limit"], some["keys_used"], some["keys_available"]) == (2, 1, 1)
+    outputs = workspace.output_json()
+    for n, (filters, aliases) in enumerate(FILTERS):
+        with subtests.test(filters):
+            some = outputs[f"some{n}"]
+            assert [token["alias"] for token in some["tokens"]] == aliases
+            assert [t["alias"] for t in some["tokens"] if t["expired"]] == [
+                alias for alias in aliases if alias == "expired"
+            ]
+            assert (some["key_limit"], some["keys_used"], some["keys_available"]) == (2, 1, 1)
 
 
 def test_a_check_can_watch_the_quota_and_expiries(
@@ -92,56 +97,73 @@ def test_a_check_can_watch_the_quota_and_expiries(
     assert [w.detail.strip() for w in plan.warnings] == ["a token has expired"]
 
 
-@pytest.mark.parametrize("by", ["id", "access_key_id", "alias"])
-def test_one_token_is_looked_up(workspace: Workspace, keys: dict[str, Key], by: str) -> None:
+def test_one_token_is_looked_up(workspace: Workspace, keys: dict[str, Key]) -> None:
     """By whatever is known of it; its secret is not part of it."""
     key = keys["expired"]
-    value = {"id": key.key_uuid, "access_key_id": key.access_key_id, "alias": key.alias}[by]
+    values = {"id": key.key_uuid, "access_key_id": key.access_key_id, "alias": key.alias}
     workspace.write(
-        f"""
-        data "crusoe_storage_token" "one" {{
-          {by} = "{value}"
-        }}
-        output "one" {{
-          value = data.crusoe_storage_token.one
-        }}
-        """
+        "".join(
+            f"""
+            data "crusoe_storage_token" "by_{name}" {{
+              {name} = "{value}"
+            }}
+            output "by_{name}" {{
+              value = data.crusoe_storage_token.by_{name}
+            }}
+            """
+            for name, value in values.items()
+        )
     )
 
     workspace.apply().succeeded()
 
-    one = workspace.output_json()["one"]
-    assert (one["id"], one["access_key_id"]) == (key.key_uuid, key.access_key_id)
-    assert (one["alias"], one["expired"], one["user_id"]) == ("expired", True, key.user_id)
-    assert "secret_key" not in one
+    for name, one in workspace.output_json().items():
+        assert (one["id"], one["access_key_id"]) == (key.key_uuid, key.access_key_id), name
+        assert (one["alias"], one["expired"], one["user_id"]) == ("expired", True, key.user_id)
+        assert "secret_key" not in one
 
 
-@pytest.mark.parametrize(
-    ("line", "summary", "named"),
-    [
-        ('alias = "twin"', "Several storage tokens match", "disabled"),
-        ('alias = "typo"', "Storage token not found", '"mine"'),
-        ('id = "typo"', "Storage token not found", '"mine"'),
-    ],
-)
 def test_none_or_several_are_an_error_with_the_candidates(
-    workspace: Workspace, keys: dict[str, Key], line: str, summary: str, named: str
+    workspace: Workspace, keys: dict[str, Key], subtests: pytest.Subtests
 ) -> None:
     """On the attribute that was looked for."""
     assert keys
-    workspace.write(f'data "crusoe_storage_token" "one" {{\n  {line}\n}}\n')
+    cases = [
+        ('alias = "twin"', "Several storage tokens match", "disabled"),
+        ('alias = "typo"', "Storage token not found", '"mine"'),
+        ('id = "typo"', "Storage token not found", '"mine"'),
+    ]
+    workspace.write(
+        "".join(
+            f'data "crusoe_storage_token" "n{n}" {{\n  {line}\n}}\n'
+            for n, (line, _, _) in enumerate(cases)
+        )
+    )
 
-    error = workspace.plan().failed_with(summary, attribute=line.split(" ", maxsplit=1)[0])
+    plan = workspace.plan()
 
-    assert named in error.detail
+    for n, (line, summary, named) in enumerate(cases):
+        with subtests.test(line):
+            error = plan.failed_with(
+                summary,
+                address=f"data.crusoe_storage_token.n{n}",
+                attribute=line.split(" ", maxsplit=1)[0],
+            )
+            assert named in error.detail
 
 
-@pytest.mark.parametrize("lines", ["", 'id = "x"\n  alias = "y"'])
-def test_one_way_to_look_it_up_is_needed(workspace: Workspace, lines: str) -> None:
+def test_one_way_to_look_it_up_is_needed(workspace: Workspace) -> None:
     """Not none, and not two."""
-    workspace.write(f'data "crusoe_storage_token" "one" {{\n  {lines}\n}}\n')
+    workspace.write(
+        'data "crusoe_storage_token" "none" {}\n'
+        'data "crusoe_storage_token" "two" {\n  id = "x"\n  alias = "y"\n}\n'
+    )
 
-    workspace.validate().failed_with("Not one way to find the token")
+    validated = workspace.validate()
+
+    for name in ("none", "two"):
+        address = f"data.crusoe_storage_token.{name}"
+        validated.failed_with("Not one way to find the token", address=address)
 
 
 def test_twenty_thousand_keys_are_listed(workspace: Workspace, crusoe: Crusoe) -> None:

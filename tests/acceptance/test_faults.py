@@ -98,7 +98,7 @@ CREATIONS = {
     "list lagging": Case(({"operation": "create"},), End.KEPT, warning=NOT_LISTED, lag=-1),
 }
 REFUSALS = {
-    status: Case(
+    str(status): Case(
         (
             {
                 "operation": "create",
@@ -175,26 +175,48 @@ def check_words(result: Result, case: Case) -> None:
         assert ugly not in result.text
 
 
-@pytest.mark.parametrize(
-    "case", [*CREATIONS.values(), *REFUSALS.values()], ids=[*CREATIONS, *map(str, REFUSALS)]
-)
-def test_a_creation_that_goes_wrong_loses_nothing(
-    workspace: Workspace, crusoe: Crusoe, case: Case
-) -> None:
-    """What is left is in the state, the output says so, and the next apply sets it right."""
+def go_wrong(workspace: Workspace, crusoe: Crusoe, case: Case) -> None:
+    """Apply, and check what is said and what is left."""
+    crusoe.simulator.faults.clear()
     for fault in case.faults:
         crusoe.simulator.faults.add(Fault(**fault))
     crusoe.simulator.cloud.list_lag = case.lag
-    workspace.write(FEW_RETRIES + TOKEN)
 
     result = workspace.apply()
 
     check_words(result, case)
     assert result.ok == (case.error is None)
     check_end(case.end, workspace, crusoe)
-    # One that is still held is not recorded yet.
-    assert len(crusoe.simulator.api.requests.all("create")) <= 1
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, c in CREATIONS.items() if c.end is not End.NOTHING]
+)
+def test_a_creation_that_goes_wrong_loses_nothing(
+    workspace: Workspace, crusoe: Crusoe, name: str
+) -> None:
+    """What is left is in the state, the output says so, and the next apply sets it right."""
+    workspace.write(FEW_RETRIES + TOKEN)
+
+    go_wrong(workspace, crusoe, CREATIONS[name])
+
     check_recovery(workspace, crusoe)
+
+
+def test_a_creation_that_fails_leaves_nothing(
+    workspace: Workspace, crusoe: Crusoe, subtests: pytest.Subtests
+) -> None:
+    """Whatever happens to it; each case begins where the one before has ended."""
+    workspace.write(FEW_RETRIES + TOKEN)
+
+    cases = {n: case for n, case in (CREATIONS | REFUSALS).items() if case.end is End.NOTHING}
+    for name, case in cases.items():
+        with subtests.test(name):
+            go_wrong(workspace, crusoe, case)
+
+    check_recovery(workspace, crusoe)
+    # None was sent twice.
+    assert len(crusoe.simulator.api.requests.all("create")) == len(cases) + 1
 
 
 @pytest.mark.parametrize(("name", "interruption"), INTERRUPTED)
@@ -369,23 +391,19 @@ def test_a_deletion_that_goes_wrong_is_tried_again(
     check_end(End.NOTHING, workspace, crusoe)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [Answer(403, "{}"), Answer(500, "{}"), Answer(200, "<p>", "text/html"), HTML],
-    ids=["403", "500", "HTML", "502"],
-)
 def test_a_deletion_that_fails_for_good_keeps_the_token_in_the_state(
-    workspace: Workspace, crusoe: Crusoe, answer: Answer
+    workspace: Workspace, crusoe: Crusoe
 ) -> None:
     """With an error; the next destroy finds it."""
     workspace.write(FEW_RETRIES + TOKEN)
     workspace.apply().succeeded()
-    crusoe.simulator.faults.add(Fault("delete", times=None, answer=answer))
+    for answer in (Answer(403, "{}"), Answer(500, "{}"), Answer(200, "<p>", "text/html"), HTML):
+        crusoe.simulator.faults.add(Fault("delete", times=None, answer=answer))
 
-    workspace.destroy().failed_with("Storage token not deleted")
+        workspace.destroy().failed_with("Storage token not deleted")
 
-    check_end(End.KEPT, workspace, crusoe)
-    crusoe.simulator.faults.clear()
+        check_end(End.KEPT, workspace, crusoe)
+        crusoe.simulator.faults.clear()
     workspace.destroy().succeeded()
     check_end(End.NOTHING, workspace, crusoe)
 

@@ -1,6 +1,6 @@
 """Faults and interruptions of a rotation: the current key works, and the next apply goes on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,49 +112,79 @@ def check_words(result: Result, case: Case) -> None:
         assert ugly not in result.text
 
 
-def check_recovery(workspace: Workspace, crusoe: Crusoe, current: Key, *, rotates: bool) -> None:
-    """Check that the old current key still works, and that the next apply finishes the rotation."""
+def check_recovery(
+    workspace: Workspace, crusoe: Crusoe, current: Key, begun: int, *, rotates: bool
+) -> None:
+    """Check that the old current key still works, and that the next apply finishes the rotation.
+
+    Args:
+        workspace: Where it went wrong.
+        crusoe: The simulator.
+        current: The current key before.
+        begun: The generation before.
+        rotates: Whether the rotation was carried out.
+    """
     existing = crusoe.simulator.cloud.keys()
     assert current in existing
     assert not workspace.instances()[ADDRESS].tainted
-    assert state_of(workspace)["generation"] == 2 + rotates
+    assert state_of(workspace)["generation"] == begun + rotates
     crusoe.simulator.faults.clear()
     crusoe.simulator.cloud.show_all_keys()
     workspace.apply().succeeded()
     assert check_keys(workspace, crusoe)[1] == current
-    assert state_of(workspace)["generation"] == 3
+    assert state_of(workspace)["generation"] == begun + 1
     assert workspace.plan("-detailed-exitcode").succeeded().exit_code == 0
 
 
 @pytest.mark.parametrize(
-    "case",
-    [*CREATIONS.values(), *DELETIONS.values()],
-    ids=[*CREATIONS, *(f"deletion {name}" for name in DELETIONS)],
+    "cases",
+    [
+        {name: case for name, case in CREATIONS.items() if case.rotates},
+        {name: case for name, case in CREATIONS.items() if not case.rotates},
+        DELETIONS,
+    ],
+    ids=["creations that succeed", "creations that fail", "deletions"],
 )
 def test_a_rotation_that_goes_wrong_loses_nothing(
-    rotated: Workspace, crusoe: Crusoe, case: Case
+    rotated: Workspace, crusoe: Crusoe, cases: Mapping[str, Case], subtests: pytest.Subtests
 ) -> None:
     """Nothing is tainted, the output says what was, and the next apply goes on."""
-    current, _ = check_keys(rotated, crusoe)
-    for fault in case.faults:
-        crusoe.simulator.faults.add(Fault(**fault))
-    crusoe.simulator.cloud.list_lag = case.lag
+    for n, (name, case) in enumerate(cases.items(), 3):
+        with subtests.test(name):
+            rotated.write(generation(n))
+            current, _ = check_keys(rotated, crusoe)
+            begun = state_of(rotated)["generation"]
+            for fault in case.faults:
+                crusoe.simulator.faults.add(Fault(**fault))
+            crusoe.simulator.cloud.list_lag = case.lag
 
-    result = rotated.apply()
+            result = rotated.apply()
 
-    check_words(result, case)
-    assert result.ok == (case.error is None)
-    check_recovery(rotated, crusoe, current, rotates=case.rotates)
+            check_words(result, case)
+            assert result.ok == (case.error is None)
+            check_recovery(rotated, crusoe, current, begun, rotates=case.rotates)
 
 
-@pytest.mark.parametrize("name", ["nothing", "cut after", "list failing"])
 @pytest.mark.parametrize("end", [Running.interrupt, Running.terminate, Running.kill])
 def test_an_interrupted_rotation_is_carried_to_its_end_or_undone(
-    rotated: Workspace, crusoe: Crusoe, name: str, end: Callable[[Running], None]
+    rotated: Workspace,
+    crusoe: Crusoe,
+    end: Callable[[Running], None],
+    subtests: pytest.Subtests,
 ) -> None:
     """Where Terraform lives it gets the result; where it was killed the new key is revoked."""
-    case = CREATIONS[name]
+    for n, name in enumerate(("nothing", "cut after", "list failing"), 3):
+        with subtests.test(name):
+            rotated.write(generation(n))
+            interrupt(rotated, crusoe, CREATIONS[name], end)
+
+
+def interrupt(
+    rotated: Workspace, crusoe: Crusoe, case: Case, end: Callable[[Running], None]
+) -> None:
+    """Interrupt a rotation when Crusoe has made the key, and check what becomes of it."""
     current, _ = check_keys(rotated, crusoe)
+    begun = state_of(rotated)["generation"]
     held, *others = (Fault(**fault) for fault in case.faults)
     held.hold = "after"
     for fault in (held, *others):
@@ -178,7 +208,7 @@ def test_an_interrupted_rotation_is_carried_to_its_end_or_undone(
         expected.add(state_of(rotated)["access_key_id"])
     existing = crusoe.simulator.cloud.keys()
     assert {key.access_key_id for key in existing} == expected
-    check_recovery(rotated, crusoe, current, rotates=rotates)
+    check_recovery(rotated, crusoe, current, begun, rotates=rotates)
 
 
 def test_a_key_that_could_not_be_revoked_is_revoked_by_the_next_apply(

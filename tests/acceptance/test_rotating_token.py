@@ -303,9 +303,12 @@ def test_a_shorter_age_counts_at_once(
 
 
 @pytest.mark.parametrize(
-    "argument", ["alias", "rotate_after", "expires_after", "map", "revocation"]
+    ("argument", "changes"),
+    [
+        *((a, True) for a in ("alias", "rotate_after", "expires_after", "map", "revocation")),
+        *((a, False) for a in ("alias", "map")),
+    ],
 )
-@pytest.mark.parametrize("changes", [True, False], ids=["another value", "the same value"])
 def test_a_value_that_only_the_apply_knows_may_rotate(
     timed: Workspace, movable_time: MovableTime, crusoe: Crusoe, argument: str, changes: bool
 ) -> None:
@@ -357,19 +360,20 @@ def test_a_value_that_only_the_apply_knows_may_rotate(
 # -- What is wrong by itself -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("body", "summary"),
-    [
+def test_what_is_wrong_by_itself_is_told_without_a_plan(
+    workspace: Workspace, subtests: pytest.Subtests
+) -> None:
+    """By `terraform validate`, on the argument to blame."""
+    cases = [
         ('rotate_after = "30d"\n  expires_after = "30d"', "Expiry before the rotation"),
         ('rotate_after = "soon"', "Invalid duration"),
         ('revoke_previous_after = "0s"', "Invalid duration"),
         ('timeouts {\n    update = "long"\n  }', "Invalid duration"),
-    ],
-)
-def test_what_is_wrong_by_itself_is_told_without_a_plan(
-    workspace: Workspace, body: str, summary: str
-) -> None:
-    """By `terraform validate`, on the argument to blame."""
-    workspace.write(rotating(body))
+    ]
+    workspace.write("".join(rotating(body, name=f"n{n}") for n, (body, _) in enumerate(cases)))
 
-    workspace.validate().failed_with(summary, address=ADDRESS)
+    validated = workspace.validate()
+
+    for n, (body, summary) in enumerate(cases):
+        with subtests.test(body):
+            validated.failed_with(summary, address=ADDRESS.replace("ci", f"n{n}"))
