@@ -37,6 +37,7 @@ _GUIDES: Final = """\
 - [A token for every service](guides/services.md)
 - [Moving from the CLI, or from Crusoe's own provider](guides/migration.md)
 - [Bring existing keys under Terraform](guides/adopting-tokens.md)
+- [Check an installation](guides/check.md)
 - [Pipelines](guides/pipelines.md)
 - [Beside Crusoe's own provider](guides/vendor-provider.md)
 - [Troubleshooting](guides/troubleshooting.md)

@@ -1,10 +1,12 @@
 """What `terraform-provider-crusoe` does for people who start it by hand."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +48,28 @@ def command(workspace: Workspace, *arguments: str) -> subprocess.CompletedProces
     )
 
 
+def checked(workspace: Workspace, crusoe: Crusoe) -> dict[str, Any]:
+    """Run `check` where a person would, and return what it says of each thing."""
+    done = subprocess.run(
+        [PLUGIN, "check", "--json"],
+        cwd=workspace.folder,
+        env={
+            "HOME": str(workspace.home),
+            "PATH": f"{workspace.executable.parent}:/usr/bin:/bin",
+            "TF_CLI_CONFIG_FILE": str(workspace.cli_configuration),
+        }
+        | crusoe.variables()
+        | measuring(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    document = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0 if document["ok"] else 1, "")
+    assert crusoe.user.secret_key not in done.stdout
+    return {check["name"]: check for check in document["checks"]}
+
+
 def pasted(output: str) -> str:
     """Return the block that a person would copy from the output."""
     start = output.index("  terraform {")
@@ -53,15 +77,25 @@ def pasted(output: str) -> str:
 
 
 def test_install_makes_terraform_find_the_plugin(bare: Workspace, crusoe: Crusoe) -> None:
-    """Without a registry and without CLI configuration; and `uninstall` undoes it all."""
+    """Without a registry and without CLI configuration; and `uninstall` undoes it all.
+
+    `check` says before what Terraform does then, and sends nothing but GETs.
+    """
+    assert checked(bare, crusoe)["plugin"]["status"] == "warning"
     installed = command(bare, "install")
     assert installed.returncode == 0, installed.stderr
     bare.write(pasted(installed.stdout) + TOKEN)
+    found = checked(bare, crusoe)
+    assert {check["status"] for check in found.values()} == {"ok"}
+    assert found["plugin"]["details"]["path"] in installed.stdout
+    assert found["plugin"]["details"]["version"] == __version__
+    assert {r.method for r in crusoe.simulator.api.requests.all()} == {"GET"}
 
     bare.init().succeeded()
     bare.apply().succeeded()
 
     assert crusoe.aliases() == ["t"]
+    assert checked(bare, crusoe)["tokens"]["details"]["used"] == 1
     bare.destroy().succeeded()
     undone = command(bare, "uninstall")
     assert undone.stdout.startswith(f"Version {__version__} was removed")
@@ -87,7 +121,7 @@ def test_install_takes_the_place_of_another_version(bare: Workspace) -> None:
 
 
 def test_install_into_a_folder_prints_what_terraform_needs_to_know(
-    bare: Workspace, tmp_path: Path
+    bare: Workspace, tmp_path: Path, crusoe: Crusoe
 ) -> None:
     """The CLI configuration that is printed is the one that works."""
     mirror = tmp_path / "some where"
@@ -101,6 +135,9 @@ def test_install_into_a_folder_prints_what_terraform_needs_to_know(
 
     assert bare.plan().actions == {"crusoe_storage_token.t": "create"}
     assert (mirror / HOSTS[1] / SOURCE / __version__ / terraform_platform()).is_dir()
+    plugin = checked(bare, crusoe)["plugin"]
+    assert plugin["details"]["path"].startswith(str(mirror))
+    assert plugin["details"]["how"] == f"provider_installation in {bare.cli_configuration}"
     assert command(bare, "uninstall", "--plugin-dir", str(mirror)).returncode == 0
     assert list(mirror.iterdir()) == []
 
@@ -129,7 +166,9 @@ def test_install_says_when_terraform_will_not_look(bare: Workspace) -> None:
     assert blocking_configuration(bare.home, str(bare.home / "other")) is None
 
 
-def test_dev_override_is_a_configuration_that_works(bare: Workspace, tmp_path: Path) -> None:
+def test_dev_override_is_a_configuration_that_works(
+    bare: Workspace, tmp_path: Path, crusoe: Crusoe
+) -> None:
     """As printed, it runs the plugin in place."""
     printed = command(bare, "dev-override").stdout.replace("direct {}", "")
     (tmp_path / "terraform.tfrc").write_text(printed)
@@ -137,6 +176,9 @@ def test_dev_override_is_a_configuration_that_works(bare: Workspace, tmp_path: P
     bare.write(TOKEN, name="token.tf")
 
     assert bare.plan().actions == {"crusoe_storage_token.t": "create"}
+    plugin = checked(bare, crusoe)["plugin"]
+    assert plugin["details"]["how"] == f"dev_overrides in {bare.cli_configuration}"
+    assert plugin["details"]["path"] == str(PLUGIN)
 
 
 def test_what_cannot_be_done_is_said(bare: Workspace, tmp_path: Path) -> None:

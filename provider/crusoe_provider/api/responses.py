@@ -3,8 +3,7 @@
 import contextlib
 import ssl
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Final, TypeVar
 
 import httpcore
@@ -13,6 +12,7 @@ import msgspec
 
 from crusoe_provider.api import documents, errors
 from crusoe_provider.api.answer import Answer
+from crusoe_provider.api.clock import NOTEWORTHY_SKEW, clock_skew, skew_in_words
 from crusoe_provider.api.models import NewStorageKey
 from crusoe_provider.api.proxies import UnusableVariableError
 from crusoe_provider.api.signing import SigningError
@@ -21,7 +21,6 @@ from crusoe_provider.api.text import printable
 Document = TypeVar("Document")
 
 _JSON: Final = "application/json"
-_NOTEWORTHY_SKEW: Final = timedelta(minutes=2)
 _SERVER_ERRORS: Final = 500
 _LONGEST_CAUSE: Final = 200
 _CLASSES: Final = {
@@ -206,16 +205,5 @@ def _reason(answer: Answer, body: documents.ErrorBody) -> str:
 
 
 def _clock_skew(answer: Answer, now: datetime) -> str:
-    try:
-        server = parsedate_to_datetime(answer.headers.get("Date", ""))
-        skew = now - (server if server.tzinfo else server.replace(tzinfo=UTC))
-    except (TypeError, ValueError, OverflowError):
-        return ""
-    if abs(skew) <= _NOTEWORTHY_SKEW:
-        return ""
-    minutes = round(abs(skew).total_seconds() / 60)
-    direction = "ahead of" if skew > timedelta(0) else "behind"
-    return (
-        f" The clock of this machine is {minutes} minutes {direction} the server's; requests are "
-        "accepted only when they are signed with about the right time."
-    )
+    skew = clock_skew(answer.headers.get("Date"), now)
+    return "" if skew is None or abs(skew) <= NOTEWORTHY_SKEW else f" {skew_in_words(skew)}"

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,12 @@ _DESCRIPTION: Final = f"""\
 This is a Terraform plugin: Terraform starts it, people do not. To put it where Terraform finds it:
 
   {NAME} install
+
+To see whether Terraform will find it, and whether your credentials work:
+
+  {NAME} check
 """
+_INTERRUPTED: Final = 130
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -29,6 +35,8 @@ def run(arguments: Sequence[str]) -> int:
     except (InstallationError, OSError, RuntimeError) as error:
         print(f"{NAME} {options.name}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
 
 
 def usage() -> str:
@@ -49,10 +57,13 @@ def _parser() -> argparse.ArgumentParser:
         ("install", _install, "put the plugin where Terraform and OpenTofu find it"),
         ("uninstall", _uninstall, "undo that"),
         ("dev-override", _dev_override, "print a CLI configuration that runs the plugin in place"),
+        ("check", _check, "check Terraform, the plugin, credentials and the API; changes nothing"),
     ):
         subparser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         subparser.set_defaults(command=command)
-        if command is not _dev_override:
+        if command is _check:
+            _add_check_options(subparser)
+        elif command is not _dev_override:
             subparser.add_argument(
                 "--plugin-dir",
                 type=Path,
@@ -60,6 +71,60 @@ def _parser() -> argparse.ArgumentParser:
                 help="a filesystem mirror; default: ~/.terraform.d/plugins",
             )
     return parser
+
+
+def _add_check_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile", metavar="NAME", help="the profile that a provider block or a resource names"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument(
+        "--expires-within",
+        type=_duration,
+        metavar="DURATION",
+        help="fail if a token of yours expires within this time, such as 14d; by default those of "
+        "the next 7 days are warnings",
+    )
+    parser.add_argument(
+        "--no-terraform", action="store_true", help="do not look for Terraform and its plugin"
+    )
+
+
+def _duration(text: str) -> timedelta:
+    from crusoe_provider.tokens.durations import parse_duration  # noqa: PLC0415 - for check alone
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _check(options: argparse.Namespace) -> int:
+    # Here, because it brings the whole provider along.
+    from crusoe_provider.cli import check, report  # noqa: PLC0415
+    from crusoe_provider.cli.terraform_check import working_folder  # noqa: PLC0415
+
+    try:
+        home: Path | None = Path.home()
+    except RuntimeError:  # neither HOME nor an entry in the password database
+        home = None
+    wanted = check.Options(options.profile, not options.no_terraform, options.expires_within)
+    found = check.check(wanted, environ=os.environ, home=home, folder=working_folder())
+    lines = []
+    for line in found:
+        lines.append(line)
+        if not options.json:
+            # At once: some of them take a while.
+            _print(report.as_text([line]))
+    if options.json:
+        _print(report.as_json(lines))
+    return int(report.has_problem(lines))
+
+
+def _print(text: str) -> None:
+    """Print a text, whichever characters the terminal knows."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def _install(options: argparse.Namespace) -> int:

@@ -64,7 +64,7 @@ logger = logging.getLogger(__name__)
 _PLACE: Final = frozenset({"profile", "api_endpoint"})
 _PAIR: Final = frozenset({"access_key_id", "secret_key"})
 # What Crusoe documents: two keys per user in an organization.
-_DEFAULT_KEY_LIMIT: Final = 2
+DEFAULT_KEY_LIMIT: Final = 2
 _HIGHEST_KEY_LIMIT: Final = 1000
 
 
@@ -238,7 +238,7 @@ class CrusoeProvider(Provider):
             diags.add_error(
                 "Invalid key limit",
                 f"The limit must be a whole number from 0 to {_HIGHEST_KEY_LIMIT}. Crusoe's is "
-                f"{_DEFAULT_KEY_LIMIT}; 0 switches the check off.",
+                f"{DEFAULT_KEY_LIMIT}; 0 switches the check off.",
                 path=["key_limit"],
             )
 
@@ -394,7 +394,7 @@ def _entry(value: Any) -> "ProfileEntry":
 def _key_limit(configured: Any) -> int:
     if configured is Unknown:
         return 0  # none to refuse a plan for; the apply will know it
-    return _DEFAULT_KEY_LIMIT if configured is None else int(configured)
+    return DEFAULT_KEY_LIMIT if configured is None else int(configured)
 
 
 def _new_account(
