@@ -68,9 +68,15 @@ def test_validate_needs_neither_credentials_nor_network(workspace: Workspace) ->
 
 
 def test_missing_credentials_name_every_source(workspace: Workspace) -> None:
-    """All at once, so that one run is enough to know."""
+    """All at once, so that one run is enough to know.
+
+    Without a provider block Terraform adds an error of its own, as the guides say.
+    """
     workspace.variables.clear()
     workspace.write(TOKEN)
+    own = "Invalid provider configuration"
+    assert own in {error.summary for error in workspace.plan().errors}
+    workspace.write('provider "crusoe" {}\n' + TOKEN)
 
     detail = workspace.plan().failed_with("Missing Crusoe credentials").detail
 

@@ -106,6 +106,23 @@ def test_an_imported_token_takes_up_renewal_and_rotation_without_a_replacement(
     assert workspace.plan().actions == {}
 
 
+def test_an_imported_token_without_an_expiry_is_replaced_by_one_that_has(
+    workspace: Workspace, crusoe: Crusoe, key: Key
+) -> None:
+    """Crusoe cannot give it one. `rotate_when_changed` replaces nothing."""
+    block = f'import {{\n  to = {ADDRESS}\n  id = "{key.key_uuid}"\n}}\n'
+    block += 'resource "crusoe_storage_token" "t" {\n  alias = "t"\n  %s\n}\n'
+
+    workspace.write(block % 'rotate_when_changed = { n = "1" }')
+    assert workspace.plan().actions == {ADDRESS: "update"}
+    workspace.write(block % 'expires_after = "90d"\n  renew_before = "14d"')
+    plan = workspace.plan()
+
+    assert plan.succeeded().actions == {ADDRESS: "replace"}
+    assert plan.changes[ADDRESS].replaced_because_of == {"expires_at"}
+    assert crusoe.simulator.cloud.keys() == [key]
+
+
 @pytest.mark.parametrize("identifier", ["nothing-like-it", "", "/", "x/y/z"])
 def test_an_unknown_id_is_told_with_what_there_is(
     workspace: Workspace, key: Key, identifier: str

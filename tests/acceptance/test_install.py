@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,7 +162,16 @@ def test_install_says_when_terraform_will_not_look(bare: Workspace) -> None:
 
     installed = command(bare, "install")
 
+    # As printed, put where it says: a second block would be refused by Terraform.
     assert f"But {rc} has a provider_installation block" in installed.stdout
+    _, mirror, exclude = re.split(r"\n\n(?=  )", installed.stdout.partition("\nBut ")[2])
+    mirror, exclude = mirror.partition("\n\n")[0], exclude.partition("\n\n")[0]
+    rc.write_text(f"provider_installation {{\n{mirror}\n  direct {{\n{exclude}\n  }}\n}}\n")
+    bare.variables["TF_CLI_CONFIG_FILE"] = str(rc)
+    bare.write(pasted(installed.stdout) + TOKEN)
+    bare.init().succeeded()
+    assert bare.plan().actions == {"crusoe_storage_token.t": "create"}
+    assert "But" not in command(bare, "install").stdout
     assert blocking_configuration(bare.home, None) == rc
     assert blocking_configuration(bare.home, str(bare.home / "other")) is None
 

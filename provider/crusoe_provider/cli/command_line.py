@@ -1,6 +1,7 @@
 """What people can ask of `terraform-provider-crusoe`. Terraform starts it without arguments."""
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -143,17 +144,12 @@ def _install(options: argparse.Namespace) -> int:
         print(f"  {line}")
     if options.plugin_dir:
         print("\nTerraform looks there when its CLI configuration (~/.terraformrc) says so:\n")
-        for line in _mirror(folder):
+        for line in ("provider_installation {", *_mirror(folder), "}"):
             print(f"  {line}")
     elif blocking := installation.blocking_configuration(
         home, os.environ.get("TF_CLI_CONFIG_FILE")
     ):
-        print(
-            f"\nBut {blocking} has a provider_installation block, so Terraform looks only where "
-            "that says. Add this to it:\n"
-        )
-        for line in _mirror(folder):
-            print(f"  {line}")
+        _say_what_is_missing(blocking, folder, done, home)
     undo = f" --plugin-dir {folder}" if options.plugin_dir else ""
     print(f"\nTo undo it: {NAME} uninstall{undo}")
     return 0
@@ -186,10 +182,30 @@ def _folder(options: argparse.Namespace, home: Path) -> Path:
     return folder.expanduser().absolute() if folder else installation.default_folder(home)
 
 
+def _say_what_is_missing(
+    blocking: Path, folder: Path, done: installation.Installed, home: Path
+) -> None:
+    """Print what a `provider_installation` block lacks that leads elsewhere."""
+    from crusoe_provider.cli import plugin_search  # noqa: PLC0415 - hardly ever
+
+    around = plugin_search.Surroundings(installation.HOSTS[0], os.environ, home, Path("/"))
+    with contextlib.suppress(plugin_search.SearchError):
+        if plugin_search.find_plugin(around).path in done.plugins:
+            return
+    mirror, direct = _mirror(folder)[:4], _mirror(folder)[5]
+    print(
+        f"\nBut {blocking} has a provider_installation block, so Terraform looks only where "
+        "that says. Put this inside the block, of which there may be one only:\n"
+    )
+    for line in mirror:
+        print(f"  {line}")
+    print("\nand this inside its `direct` block, if it has one:\n")
+    print(f"  {direct}")
+
+
 def _mirror(folder: Path) -> Sequence[str]:
     pattern = quoted(SOURCE)
     return (
-        "provider_installation {",
         "  filesystem_mirror {",
         f"    path    = {quoted(str(folder))}",
         f"    include = [{pattern}]",
@@ -197,5 +213,4 @@ def _mirror(folder: Path) -> Sequence[str]:
         "  direct {",
         f"    exclude = [{pattern}]",
         "  }",
-        "}",
     )

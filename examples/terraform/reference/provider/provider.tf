@@ -9,5 +9,5 @@ terraform {
 
 # Credentials come from CRUSOE_ACCESS_KEY_ID and CRUSOE_SECRET_KEY, or from a profile of the Crusoe CLI.
 provider "crusoe" {
-  organization_id = "ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab" # needed if you belong to several
+  # organization_id = "ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab" # yours, if you belong to several
 }
