@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -189,6 +191,40 @@ def test_dev_override_is_a_configuration_that_works(
     plugin = checked(bare, crusoe)["plugin"]
     assert plugin["details"]["how"] == f"dev_overrides in {bare.cli_configuration}"
     assert plugin["details"]["path"] == str(PLUGIN)
+
+
+def test_one_lock_file_serves_a_team(bare: Workspace, tmp_path: Path) -> None:
+    """Launchers differ with the path of their Python; a lock file takes all that it is told.
+
+    And a release in a mirror, packed, is the same for everybody. As the guide on pipelines says.
+    """
+    bare.write(pasted(command(bare, "install").stdout))
+    bare.init().succeeded()
+    plugins = bare.home / ".terraform.d" / "plugins"
+    launchers = list(plugins.rglob(f"*_v{__version__}"))
+    for launcher in launchers:
+        launcher.write_text(f"{launcher.read_text()}# Of another machine.\n")
+    shutil.rmtree(bare.folder / ".terraform")
+
+    refused = bare.init("-lockfile=readonly").failed_with("Failed to install provider")
+    bare.run("providers", "lock", f"-fs-mirror={plugins}").succeeded()
+    bare.init("-lockfile=readonly").succeeded()
+
+    detail = " ".join(refused.detail.split())
+    assert "doesn't match any of the checksums previously recorded" in detail
+    lock = bare.folder / ".terraform.lock.hcl"
+    assert lock.read_text().count('"h1:') == 2
+    mirror = tmp_path / "mirror"
+    packages = mirror / HOSTS[0] / SOURCE
+    packages.mkdir(parents=True)
+    for system in (terraform_platform(), "plan9_386"):
+        with ZipFile(packages / f"terraform-provider-crusoe_{__version__}_{system}.zip", "w") as z:
+            z.write(launchers[0], launchers[0].name)
+    lock.unlink()
+    platforms = [f"-platform={terraform_platform()}", "-platform=plan9_386"]
+    bare.run("providers", "lock", f"-fs-mirror={mirror}", *platforms).succeeded()
+    bare.init("-lockfile=readonly", f"-plugin-dir={mirror}").succeeded()
+    bare.validate().succeeded()
 
 
 def test_what_cannot_be_done_is_said(bare: Workspace, tmp_path: Path) -> None:
