@@ -186,8 +186,10 @@ def test_a_token_is_renewed_when_its_time_has_come(
     second = crusoe.simulator.cloud.keys()
     assert len(second) == 1
     assert second != first
+    assert timed.run("plan", "-detailed-exitcode").exit_code == 0
     movable_time.advance(days=77)
     assert timed.plan().actions == {ADDRESS: "replace"}
+    assert timed.run("plan", "-detailed-exitcode").exit_code == 2
 
 
 def test_an_expired_token_with_a_duration_renews(
