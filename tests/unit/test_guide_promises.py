@@ -1,7 +1,8 @@
 """What the guides promise of plans is run by a test.
 
-A sentence with the word "plan" in a guide stands here with the test that runs it, or among those
-that promise nothing of this provider. Whoever writes a new one has to say which.
+A sentence in a guide with one of the words "plan", "replace" and "rotates" stands here with the
+test that runs it, or among those that promise nothing of this provider. Whoever writes a new one
+has to say which.
 """
 
 import ast
@@ -58,6 +59,13 @@ PROMISES = {
         ),
     },
     "migration": {
+        "Nothing is replaced because of it": (
+            "acceptance/test_import.py::test_a_token_is_imported_by_either_id"
+        ),
+        "For a token that has an expiry `expires_after` and `renew_before` can be set": (
+            "acceptance/test_import.py::"
+            "test_an_imported_token_takes_up_renewal_and_rotation_without_a_replacement"
+        ),
         "`terraform plan -generate-config-out=tokens.tf` writes the resource": (
             "acceptance/test_import.py::test_a_generated_configuration_plans_with_no_changes"
         ),
@@ -79,6 +87,9 @@ PROMISES = {
         "- `terraform plan -detailed-exitcode` ends with 2": RENEWED,
     },
     "protecting-the-secret": {
+        "Any other change of the recipients replaces the token": (
+            "acceptance/test_encryption.py::test_an_order_a_spelling_and_a_comment_are_no_change"
+        ),
         "State, plans, logs and outputs hold nothing else of it": (
             "acceptance/test_encryption.py::test_the_secret_is_never_in_the_clear"
         ),
@@ -94,6 +105,17 @@ PROMISES = {
         ),
     },
     "rotation": {
+        "Adopting any of these on a token that exists rotates nothing": (
+            "acceptance/test_rotating_token.py::test_a_shorter_age_counts_at_once"
+        ),
+        "Adopting `rotate_when_changed` on a token that exists replaces nothing": (
+            "acceptance/test_import.py::"
+            "test_an_imported_token_takes_up_renewal_and_rotation_without_a_replacement"
+        ),
+        "One that never expires is replaced by one that does": (
+            "acceptance/test_token_life.py::"
+            "test_adding_changing_and_removing_an_expiry_replaces_the_token"
+        ),
         "A plan that finds it 30 days old rotates, in place": AGE,
         '| `rotate_after = "30d"`': AGE,
         "| the current key has expired, or was deleted elsewhere": (
@@ -119,6 +141,10 @@ PROMISES = {
         "The plan warns of it once": GAP,
     },
     "services": {
+        "If not, the token is replaced": (
+            "acceptance/test_profiles.py::"
+            "test_another_user_replaces_the_token_with_both_users_credentials"
+        ),
         "An ephemeral variable (Terraform 1.10 and newer) reaches neither the state": (
             "acceptance/test_profiles.py::"
             "test_profiles_of_the_block_may_be_ephemeral_and_go_before_those_of_the_file"
@@ -143,13 +169,20 @@ NO_PROMISES = {
         "Atlantis keeps saved plans on its disk",
     },
     "protecting-the-secret": {
+        "Each recipient can decrypt it alone, so name a second one",
         "With `ephemeral = true` in the configuration it is in no state",
         "But **what was written before still holds the secret**",
         "| | State in the backend",
         "- Saved plans (`terraform plan -out=…`) hold the state",
         "OpenTofu 1.7 and newer encrypts state and plans",
     },
-    "rotation": {"### What makes a plan replace a `crusoe_storage_token`"},
+    "rotation": {
+        "### What makes a plan replace a `crusoe_storage_token`",
+        "A key cannot be changed, only replaced",
+        "Terraform does nothing by itself",
+        "| `-replace=crusoe_storage_token.ci`",
+        "Where consumers are slow to notice",
+    },
 }
 
 
@@ -162,7 +195,11 @@ def sentences(page: Path) -> Iterator[str]:
         found = (
             [line] if line.startswith(("| ", "- ")) else re.split(r"(?<=[.;]) (?=[A-Z`*])", line)
         )
-        yield from (sentence for sentence in found if re.search(r"\bplans?\b", sentence))
+        yield from (
+            sentence
+            for sentence in found
+            if re.search(r"\b(?:plans?|replac(?:es?|ed)|rotates)\b", sentence)
+        )
 
 
 def pages() -> list[Path]:
