@@ -34,6 +34,10 @@ PLAN: Final = "token.tfplan"
 BUCKET: Final = "demo"
 OBJECT: Final = "hello.txt"
 PERIODS: Final = ("2027-q1", "2027-q2")
+THIRD_TOKEN: Final = (
+    'printf \'resource "crusoe_storage_token" "more" {\\n  count = 2\\n}\\n\' > more.tf; '
+    "terraform plan; rm more.tf"
+)
 INTERRUPTED: Final = 128 + signal.SIGINT
 TERMINATED: Final = 128 + signal.SIGTERM
 
@@ -307,6 +311,7 @@ def _play(stage: Stage, settings: dict[str, str]) -> None:
     stage.narrator.step("Your turn")
     stage.narrator.say(f"Paste this into another terminal, and use {program} there:\n\n")
     stage.narrator.exports("\n".join([*lines, f"cd {shlex.quote(str(stage.workspace.folder))}"]))
+    stage.narrator.say(_ideas())
     stage.narrator.say(
         "\nCtrl-C ends the simulator, and with it all tokens. What you write there is kept."
     )
@@ -315,10 +320,31 @@ def _play(stage: Stage, settings: dict[str, str]) -> None:
             signal.pause()
 
 
+def _ideas() -> str:
+    """Return what to try in the playground, as commands to paste."""
+    simulator = f"{shlex.quote(sys.executable)} -m crusoe_simulator"
+    ideas = (
+        ("Is all well?", f"{shlex.quote(str(PLUGIN))} check"),
+        ("A third token, which the plan refuses; then take it out again", THIRD_TOKEN),
+        ("Another key", "terraform apply -replace=crusoe_storage_token.quickstart"),
+        ("What the API knows", f"{simulator} keys list"),
+        (
+            "A key that somebody deletes",
+            f'{simulator} keys delete "$(terraform output -raw access_key_id)"; terraform plan',
+        ),
+    )
+    told = "\n\n".join(f"# {what}\n{command}" for what, command in ideas)
+    return f"\nThen try:\n\n{told}"
+
+
 def _settings(simulator: Simulator) -> dict[str, str]:
     cloud = simulator.cloud
     user = cloud.add_user("you@acme.example", cloud.add_organization("acme"))
-    return variables_of(user, simulator) | {"AWS_ENDPOINT_URL_S3": str(simulator.s3_endpoint)}
+    return variables_of(user, simulator) | {
+        "CRUSOE_SIMULATOR_CONTROL": simulator.control,
+        "AWS_ENDPOINT_URL_S3": str(simulator.s3_endpoint),
+        "AWS_REGION": "us-east-1",
+    }
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -31,6 +31,7 @@ _GUIDES: Final = """\
 ## Guides
 
 - [Getting started](guides/getting-started.md)
+- [Try it without an account](guides/try-it.md)
 - [Protecting the secret](guides/protecting-the-secret.md)
 - [Rotation without downtime](guides/rotation.md)
 - [The two-key limit](guides/key-limit.md)

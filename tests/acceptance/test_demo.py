@@ -170,9 +170,15 @@ def test_the_playground_stays_until_it_is_interrupted(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
         )
+        tried = _try_all(shown, exports, tmp_path)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=SECONDS)
 
+    for expected in (
+        *("1 of 2 used", "Plan needs more storage tokens than a user may have"),
+        *("1 added, 0 changed, 1 destroyed", "TOKEN ID", "Storage token no longer exists"),
+    ):
+        assert expected in tried, tried
     assert second.returncode == 1
     assert "Another demonstration or playground" in second.stdout
     assert planned.returncode == 0, planned.stdout + planned.stderr
@@ -220,6 +226,26 @@ def test_a_folder_without_anybodys_work_is_deleted(tmp_path: Path) -> None:
 
     assert not folder.exists()
     assert list(other.iterdir()) == [other / "precious.txt"]
+
+
+def _try_all(shown: str, exports: dict[str, str], home: Path) -> str:
+    """Paste what the playground says, and return all that comes of it."""
+    _, _, pasted = shown.partition("Paste this into another terminal")
+    lines = [line for line in pasted.splitlines()[1:-2] if not line.startswith("   Then")]
+    (home / "bin").mkdir()
+    (home / "bin" / "terraform").symlink_to(terraforms.executable())
+    done = subprocess.run(
+        ["bash"],
+        input="\n".join(lines),
+        env={"PATH": f"{home / 'bin'}:/usr/bin:/bin", "HOME": str(home)}
+        | {"TF_CLI_ARGS": "-no-color", "TF_CLI_ARGS_apply": "-auto-approve"}
+        | exports,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.stdout
 
 
 def _command(folder: Path, *args: str, configuration: Path) -> list[str]:

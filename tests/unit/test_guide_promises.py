@@ -140,6 +140,11 @@ PROMISES = {
         "Both slots are taken then, so a plan warns": GAP,
         "The plan warns of it once": GAP,
     },
+    "try-it": {
+        "The plan says so before anything has changed": (
+            "acceptance/test_guides.py::test_the_guide_without_an_account_shows_what_happens"
+        ),
+    },
     "services": {
         "If not, the token is replaced": (
             "acceptance/test_profiles.py::"
