@@ -233,7 +233,8 @@ def test_a_package_is_started_before_it_is_shown_to_anybody(
     broken = tmp_path / release.package.name
     with zipfile.ZipFile(release.package) as good, zipfile.ZipFile(broken, "w") as archive:
         entry = good.getinfo(f"{NAME}_v{__version__}")
-        archive.writestr(entry, f"#!/bin/sh\necho {__version__}\n")
+        for_people = 'if [ "$1" = check ]; then echo Missing Crusoe credentials; exit 1; fi'
+        archive.writestr(entry, f"#!/bin/sh\n{for_people}\necho {__version__}\n")
     with pytest.raises(smoke.SmokeError, match="Instead of a handshake"):
         smoke.check(broken)
 

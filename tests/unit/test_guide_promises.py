@@ -85,6 +85,9 @@ PROMISES = {
             "test_a_slot_that_somebody_takes_after_the_plan_is_told"
         ),
         "- `terraform plan -detailed-exitcode` ends with 2": RENEWED,
+        "The plan goes to the apply as an artefact": (
+            "acceptance/test_pipelines.py::test_a_pipeline_applies_the_plan_that_it_has_shown"
+        ),
     },
     "protecting-the-secret": {
         "Any other change of the recipients replaces the token": (
@@ -171,7 +174,10 @@ NO_PROMISES = {
     "pipelines": {
         "A saved plan is applied in another process",
         "- **A saved plan holds secrets**",
-        "Atlantis keeps saved plans on its disk",
+        "| HCP Terraform agents",
+        "- **GitHub Actions** and **GitLab CI**: the plan's artefact has the lock file in it",
+        "- **Atlantis** keeps saved plans on its disk",
+        "- **HCP Terraform**: set",
     },
     "protecting-the-secret": {
         "Each recipient can decrypt it alone, so name a second one",

@@ -10,7 +10,11 @@ import pytest
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
-FILES = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
+FILES = [
+    *sorted((REPOSITORY / ".github" / "workflows").glob("*.yml")),
+    # And what others copy.
+    *sorted((REPOSITORY / "examples" / "pipelines" / "github-actions").glob("*.yml")),
+]
 PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 # What exists at the end of 2026, and does not retire within a year.
 RUNNERS = {

@@ -48,6 +48,17 @@ def check(package: Path) -> str:
         version = package.name.split("_")[1]
         if asked.returncode or version not in asked.stdout:
             raise SmokeError(f"--version printed: {asked.stdout}{asked.stderr}")
+        checked = subprocess.run(
+            [plugin, "check", "--no-terraform", "--json"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        # There are no credentials here, and the command for people says so.
+        if checked.returncode != 1 or "Missing Crusoe credentials" not in checked.stdout:
+            raise SmokeError(f"check printed: {checked.stdout}{checked.stderr}")
         line = _handshake(plugin, environment | _TERRAFORM)
         if len(line.split("|")) != _FIELDS or not line.startswith("1|6|unix|"):
             raise SmokeError(f"Instead of a handshake it printed: {line!r}")
