@@ -27,6 +27,55 @@ _ELEMENTS: Final = (
     ("list-resources", "list_resource_schemas", "List Resource"),
     ("actions", "action_schemas", "Action"),
 )
+# What members of objects are: in the schema they have a type and no description.
+_MEMBERS: Final = {
+    "tokens": {
+        "id": "Token ID, a UUID.",
+        "access_key_id": "Access key ID for S3 clients.",
+        "alias": "Its name; null if it has none.",
+        "status": "`enabled` or `disabled`.",
+        "created_at": "When it was created, as an RFC 3339 date and time.",
+        "expires_at": "When it expires; null if it never does.",
+        "expired": "Whether it has expired.",
+        "user_id": "ID (a UUID) of the user to whom it belongs.",
+    },
+    "profiles": {
+        "access_key_id": "Access key ID of a Crusoe API key of that user.",
+        "secret_key": "Its secret.",
+    },
+}
+_AUTHENTICATION: Final = """\
+## Authentication
+
+The provider signs its requests with an API key of Crusoe, as the Crusoe CLI does: an access key ID
+and a secret key, from the console under *Security*. They are taken from the first of these that has
+any, and always as a pair from one place:
+
+1. `access_key_id` and `secret_key` in the provider block, or the `profile` that the block names;
+2. `CRUSOE_ACCESS_KEY_ID` and `CRUSOE_SECRET_KEY` in the environment;
+3. the profile of `~/.crusoe/config` that `CRUSOE_PROFILE` names, or the file's own `profile`, or
+   `default`.
+
+Credentials go to the endpoint of their source only. `terraform-provider-crusoe check` says which
+are in use and whether they work: see [Check an installation](guides/check.md).
+
+| Variable | What it sets |
+| --- | --- |
+| `CRUSOE_ACCESS_KEY_ID` | the access key ID; with `CRUSOE_SECRET_KEY` |
+| `CRUSOE_SECRET_KEY` | the secret key; with `CRUSOE_ACCESS_KEY_ID` |
+| `CRUSOE_PROFILE` | which profile of `~/.crusoe/config` applies |
+| `CRUSOE_API_ENDPOINT` | the base URL of the API, where the provider block names none |
+| `CRUSOE_ORGANIZATION_ID` | the organization, where the provider block names none |
+| `CRUSOE_ALLOW_ENDPOINT` | endpoints that a provider block may send credentials to |
+| `CRUSOE_STORAGE_TOKEN_SECRET` | the secret of the storage token that is imported |
+| `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | which proxy leads to the API; in small letters as well |
+| `SSL_CERT_FILE`, `SSL_CERT_DIR` | who vouches for its certificate, if not the usual ones |
+"""
+_NOTICE: Final = """\
+~> **Security notice** The secret of this token is stored {how} in the state of Terraform, and in \
+saved plans. Keep both where only those can read them who may use the token. \
+[Protecting the secret](../guides/protecting-the-secret.md) has the ways to do without.
+"""
 _GUIDES: Final = """\
 ## Guides
 
@@ -67,6 +116,7 @@ def _index(block: Mapping[str, Any]) -> str:
         "# crusoe Provider",
         block["description"],
         _example(Path("provider")),
+        _AUTHENTICATION,
         _schema(block),
         _GUIDES,
         subcategory=False,
@@ -79,10 +129,19 @@ def _element(path: Path, name: str, kind: str, block: Mapping[str, Any]) -> str:
         block["description"],
         f"# {name} ({kind})",
         block["description"],
+        _notice(kind, block),
         _example(path.with_suffix("")),
         _schema(block),
         _import(path.with_suffix("")),
     )
+
+
+def _notice(kind: str, block: Mapping[str, Any]) -> str:
+    attributes = block.get("attributes", {})
+    if kind != "Resource" or "secret_key" not in attributes:
+        return ""
+    clear = "unencrypted" + (" (unless `encrypt_to` is set)" if "encrypt_to" in attributes else "")
+    return _NOTICE.format(how=clear)
 
 
 def _function(path: Path, name: str, function: Mapping[str, Any]) -> str:
@@ -166,9 +225,10 @@ def _attributes(block: Mapping[str, Any]) -> Iterator[str]:
         for name in sorted(names):
             attribute = attributes[name]
             sensitive = ", Sensitive" if attribute.get("sensitive") else ""
+            below = f" (see [below for nested schema](#nestedatt--{name}))"
             yield (
                 f"- `{name}` ({_type(attribute['type'], words=True)}{sensitive}) "
-                f"{attribute['description']}"
+                f"{attribute['description']}{below if _members(attribute) else ''}"
             )
         for name, inner in sorted(nested.items()):
             yield (
@@ -178,7 +238,23 @@ def _attributes(block: Mapping[str, Any]) -> Iterator[str]:
         yield ""
 
 
+def _members(attribute: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the members of the objects that an attribute holds, with their types."""
+    match attribute["type"]:
+        case [_, ["object", members]]:
+            found: Mapping[str, Any] = members
+            return found
+    return {}
+
+
 def _nested(block: Mapping[str, Any]) -> Iterator[str]:
+    for name, attribute in sorted(block.get("attributes", {}).items()):
+        if members := _members(attribute):
+            group = "Required" if attribute.get("optional") else "Read-Only"
+            yield f'<a id="nestedatt--{name}"></a>\n### Nested Schema for `{name}`\n\n{group}:\n'
+            for member, kind in sorted(members.items()):
+                yield f"- `{member}` ({_type(kind, words=True)}) {_MEMBERS[name][member]}"
+            yield ""
     for name, inner in sorted(block.get("block_types", {}).items()):
         yield f'<a id="nestedblock--{name}"></a>\n### Nested Schema for `{name}`\n'
         for line in _attributes(inner["block"]):

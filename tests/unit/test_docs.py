@@ -113,6 +113,59 @@ def test_what_replaces_a_token_says_so() -> None:
                 assert re.search("replac", attribute["description"]), name
 
 
+def page_of(kind: str, name: str) -> str:
+    """Return the page of an element, or of the provider."""
+    if not name:
+        return docs.pages()[Path("index.md")]
+    folder = kind.removesuffix("_schemas").replace("_", "-") + "s"
+    return docs.pages()[Path(folder, f"{name.removeprefix('crusoe_')}.md")]
+
+
+def test_objects_have_their_members_in_the_reference() -> None:
+    """Each with its type, as the registry shows nested attributes."""
+    blocks = [("", "", SCHEMA["provider"]["block"])]
+    kinds = ("resource_schemas", "data_source_schemas", "ephemeral_resource_schemas")
+    blocks += [(k, name, s["block"]) for k in kinds for name, s in SCHEMA[k].items()]
+    found = 0
+    for kind, name, block in blocks:
+        for attribute, definition in block["attributes"].items():
+            match definition["type"]:
+                case [_, ["object", members]]:
+                    _, _, nested = page_of(kind, name).partition(f'id="nestedatt--{attribute}"')
+                    lines = nested.partition("<a ")[0].partition("\n## ")[0]
+                    listed = re.findall(r"^- `(\w+)` \(\w+\) \S", lines, re.MULTILINE)
+                    assert set(listed) == set(members)
+                    found += 1
+    assert found == 2
+
+
+def test_the_index_tells_where_credentials_come_from() -> None:
+    """With every variable that the provider reads."""
+    code = "".join(path.read_text(encoding="utf-8") for path in PROVIDER.rglob("*.py"))
+    variables = set(re.findall(r"\bCRUSOE_[A-Z_]*[A-Z]\b", code))
+    _, _, rest = page_of("", "").partition("## Authentication")
+
+    rows = set(re.findall(r"^\| `(CRUSOE_\w+)`", rest, re.MULTILINE))
+    assert rows == variables
+
+
+def test_a_secret_in_the_state_is_announced_at_the_top() -> None:
+    """Before the example that people copy; where nothing is stored, nothing is announced."""
+    for name, schema in SCHEMA["resource_schemas"].items():
+        head, _, _ = page_of("resource_schemas", name).partition("## Example Usage")
+        assert "secret_key" in schema["block"]["attributes"]
+        assert "~> **Security notice**" in head
+        assert ("`encrypt_to`" in head) == ("encrypt_to" in schema["block"]["attributes"])
+    ephemeral = page_of("ephemeral_resource_schemas", "crusoe_storage_token")
+    assert "Security notice" not in ephemeral
+
+
+def test_no_default_sends_readers_elsewhere() -> None:
+    """Each attribute is read by itself."""
+    for name, attribute in attributes():
+        assert "see there" not in str(attribute["description"]), name
+
+
 def test_every_message_is_explained() -> None:
     """Somebody who looks for what they have read finds it in the guide."""
     text = (docs.DOCS / "guides" / "troubleshooting.md").read_text(encoding="utf-8")

@@ -90,10 +90,8 @@ class StorageTokensDataSource(iface.DataSource):
                     List(Object(LISTED_TOKEN)),
                     computed=True,
                     description=(
-                        "The tokens, each with `id` (the token ID, a UUID), `access_key_id`, "
-                        "`alias` (null if there is none), `status` (`enabled` or `disabled`), "
-                        "`created_at`, `expires_at` (null if it never expires), `expired` and "
-                        "`user_id` (the owner). Example: `tokens[0].access_key_id`."
+                        "The tokens, oldest first, with what the data source "
+                        "`crusoe_storage_token` tells of one. Example: `tokens[0].access_key_id`."
                     ),
                 ),
                 Attribute(

@@ -161,7 +161,8 @@ class CrusoeProvider(Provider):
                     optional=True,
                     sensitive=True,
                     description=(
-                        "Secret of the Crusoe API key in `access_key_id`. Default: see there. "
+                        "Secret of the Crusoe API key in `access_key_id`. Default: "
+                        "`CRUSOE_SECRET_KEY` with `CRUSOE_ACCESS_KEY_ID`, then the profile. "
                         "Prefer the environment or a profile: a secret written here stands in the "
                         "configuration."
                     ),
