@@ -386,6 +386,8 @@ class Joined(Function):
 
 
 if __name__ == "__main__":
+    if "TOY_WITHOUT_IMPORT" in os.environ:
+        Thing.import_ = iface.Resource.import_  # type: ignore[method-assign]  # as if there were none
     serve(
         lambda stop, terraform: ToyProvider(stop, terraform, Path(sys.argv[1])),
         longest_end=float(os.environ.get("TOY_LONGEST_END", "60")),

@@ -9,7 +9,7 @@ from crusoe_provider.api.settings import Settings
 from crusoe_provider.provider.configuration import settle
 from crusoe_provider.provider.diagnostics import Refusal
 from crusoe_provider.provider.profiles import Profiles
-from crusoe_provider.provider.provider_block import ProfileEntry, ProviderBlock
+from crusoe_provider.provider.provider_block import ProfileEntry, ProviderBlock, block_problems
 from crusoe_provider.tokens.errors import NotKnownYet
 
 SECRET = "c2VjcmV0LWtleQ"
@@ -165,6 +165,13 @@ def test_what_is_not_known_yet_is_no_error(tmp_path: Path) -> None:
     with pytest.raises(NotKnownYet):
         profiles(tmp_path, known=False).settings_of("ci")
     assert settings(tmp_path, "now", profiles=later).access_key_id == "ENTRY"
+
+
+def test_a_profile_without_a_name_is_refused() -> None:
+    """Nothing could name it."""
+    (problem,) = block_problems(ProviderBlock(profiles={" ": ProfileEntry("ID", SECRET)}))
+
+    assert (problem.summary, problem.attribute) == ("Invalid profile", "profiles")
 
 
 def test_secrets_of_profiles_are_known_to_those_who_keep_logs_clean(tmp_path: Path) -> None:

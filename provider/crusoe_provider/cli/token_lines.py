@@ -53,7 +53,7 @@ def token_lines(
             f"In {organization_id} it cannot be told which are the caller's: tokens of several "
             f"users are listed ({', '.join(error.users)}), under IDs of another kind than "
             f"{caller.id}.",
-            "Please report it, with these user IDs; plans that create tokens are refused.",
+            "Please report it, with these user IDs; until then no token can be created.",
             {"organization_id": organization_id},
         )
         return

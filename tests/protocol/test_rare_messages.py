@@ -1,0 +1,229 @@
+"""Messages that hardly anybody meets, each brought about once, at the real provider."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tf.types import Unknown
+
+from crusoe_provider.providerserver import protocol_pb2 as pb
+from crusoe_simulator.faults import Answer, Fault
+from harness.sandbox import PLUGIN
+from support.plugin import Plugin, dynamic, errors, plugin_environment, warnings
+from support.simulator_fixtures import Crusoe
+from support.toy_fixtures import StartToy
+
+TOKEN = "crusoe_storage_token"
+ROTATING = "crusoe_storage_rotating_token"
+REFUSED = Answer(403, "{}")
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Provider:
+    """The real provider, and its schema.
+
+    Args:
+        plugin: The process.
+    """
+
+    def __init__(self, plugin: Plugin) -> None:
+        self.plugin = plugin
+        self.schema = plugin.provider.GetProviderSchema(pb.GetProviderSchema.Request())
+
+    def configure(self, **block: Any) -> None:
+        """Configure it; `block` is what is set."""
+        names = [attribute.name for attribute in self.schema.provider.block.attributes]
+        config = dynamic(dict.fromkeys(names) | block)
+        answer = self.ask("ConfigureProvider", config=config)
+        assert not answer.diagnostics
+
+    def config(self, kind: str, name: str, **values: Any) -> pb.DynamicValue:
+        """Return the configuration, or the state, of an element in which these values are set."""
+        block = getattr(self.schema, f"{kind}_schemas")[name].block
+        names = [a.name for a in block.attributes] + [b.type_name for b in block.block_types]
+        return dynamic(dict.fromkeys(names) | values)
+
+    def ask(self, rpc: str, **fields: Any) -> Any:
+        """Call an RPC."""
+        return getattr(self.plugin.provider, rpc)(getattr(pb, rpc).Request(**fields), timeout=60)
+
+
+@pytest.fixture
+def provider(crusoe: Crusoe, tmp_path: Path) -> Iterator[Provider]:
+    environment = plugin_environment(**crusoe.variables())
+    with Plugin([str(PLUGIN)], environment, tmp_path / "stderr") as plugin:
+        yield Provider(plugin)
+
+
+def summaries(found: Any) -> list[str]:
+    return [diagnostic.summary for diagnostic in found]
+
+
+@pytest.mark.parametrize(
+    ("status", "summary"),
+    [
+        (401, "Crusoe refused the credentials"),
+        (403, "Crusoe refused permission"),
+        (None, "Crusoe API not reachable"),
+    ],
+)
+def test_what_stops_a_plan_before_it_begins(
+    provider: Provider, crusoe: Crusoe, status: int | None, summary: str
+) -> None:
+    """The organization has to be known, and Crusoe does not tell."""
+    answer = Answer(status, "{}") if status else None
+    cut = None if status else "before"
+    crusoe.simulator.faults.add(Fault("organizations", times=None, answer=answer, cut=cut))  # type: ignore[arg-type]  # a literal
+    provider.configure(max_retries=0)
+    config = provider.config("resource", TOKEN, alias="t")
+
+    planned = provider.ask(
+        "PlanResourceChange",
+        type_name=TOKEN,
+        prior_state=dynamic(None),
+        proposed_new_state=config,
+        config=config,
+    )
+
+    assert summaries(errors(planned)) == [summary]
+
+
+def test_an_expiry_within_the_renewal_is_refused(provider: Provider) -> None:
+    """The token would have to be renewed at once, by the same date."""
+    provider.configure()
+    config = provider.config("resource", TOKEN, expires_at=TOMORROW, renew_before="14d")
+
+    planned = provider.ask(
+        "PlanResourceChange",
+        type_name=TOKEN,
+        prior_state=dynamic(None),
+        proposed_new_state=config,
+        config=config,
+    )
+
+    assert summaries(errors(planned)) == ["Expiry is too near for the renewal"]
+
+
+def test_an_ephemeral_token_that_cannot_be_revoked_is_named(
+    provider: Provider, crusoe: Crusoe
+) -> None:
+    """It expires by itself."""
+    provider.configure(max_retries=0)
+    opened = provider.ask(
+        "OpenEphemeralResource",
+        type_name=TOKEN,
+        config=provider.config("ephemeral_resource", TOKEN),
+    )
+    crusoe.simulator.faults.add(Fault("delete", answer=REFUSED))
+
+    closed = provider.ask("CloseEphemeralResource", type_name=TOKEN, private=opened.private)
+
+    (key,) = crusoe.simulator.cloud.keys()
+    name = f"Ephemeral storage token {key.access_key_id} not revoked"
+    assert summaries(errors(closed)) == [name]
+
+
+def _import(provider: Provider) -> Any:
+    return provider.ask("ImportResourceState", type_name=TOKEN, id="anything")
+
+
+def _look_up(provider: Provider) -> Any:
+    config = provider.config("data_source", TOKEN, alias="anything")
+    return provider.ask("ReadDataSource", type_name=TOKEN, config=config)
+
+
+@pytest.mark.parametrize(
+    ("call", "summary"),
+    [(_import, "Storage token not imported"), (_look_up, "Storage token not looked up")],
+)
+def test_a_list_that_is_refused_is_told_by_what_it_was_for(
+    provider: Provider, crusoe: Crusoe, call: Callable[[Provider], Any], summary: str
+) -> None:
+    crusoe.simulator.faults.add(Fault("list", times=None, answer=REFUSED))
+    provider.configure()
+
+    assert summaries(errors(call(provider))) == [summary]
+
+
+def test_tokens_of_several_users_under_unknown_ids_are_not_counted(
+    provider: Provider, crusoe: Crusoe
+) -> None:
+    """Nothing is made where it is not known whether there is room."""
+    entries = ", ".join(f'{{"access_key_id": "CKIA{n}", "user_id": "S3U_{n}"}}' for n in range(2))
+    answer = Answer(200, f'{{"items": [{entries}]}}')
+    crusoe.simulator.faults.add(Fault("list", times=None, answer=answer))
+    provider.configure()
+    config = provider.config("resource", TOKEN, alias="t")
+
+    applied = provider.ask(
+        "ApplyResourceChange",
+        type_name=TOKEN,
+        prior_state=dynamic(None),
+        planned_state=config,
+        config=config,
+    )
+
+    assert summaries(errors(applied)) == ["Owner of the listed tokens unknown"]
+    assert crusoe.simulator.cloud.keys() == []
+
+
+def test_a_refresh_without_credentials_keeps_the_state(provider: Provider) -> None:
+    """They come from a resource that does not exist yet."""
+    provider.configure(access_key_id=Unknown, secret_key=Unknown)
+    state = provider.config("resource", TOKEN, access_key_id="CKIA1", alias="t")
+
+    read = provider.ask("ReadResource", type_name=TOKEN, current_state=state)
+
+    assert summaries(warnings(read)) == ["Storage tokens not refreshed"]
+    assert not errors(read)
+    assert read.new_state == state
+
+
+def test_a_status_that_no_token_has_is_found_by_validate(provider: Provider) -> None:
+    config = provider.config("data_source", "crusoe_storage_tokens", status="on")
+
+    validated = provider.ask(
+        "ValidateDataResourceConfig", type_name="crusoe_storage_tokens", config=config
+    )
+
+    assert summaries(errors(validated)) == ["Invalid status"]
+
+
+def test_what_terraform_never_asks_for_is_an_error(provider: Provider) -> None:
+    """Of the protocol, and the plugin lives on."""
+    provider.configure()
+    identity = pb.ResourceIdentityData(identity_data=dynamic({"access_key_id": "CKIA1"}))
+
+    nothing = provider.ask(
+        "ApplyResourceChange",
+        type_name=TOKEN,
+        prior_state=dynamic(None),
+        planned_state=dynamic(None),
+        config=dynamic(None),
+    )
+    without = provider.ask("ImportResourceState", type_name=ROTATING, identity=identity)
+    (negative,) = provider.ask(
+        "ListResource",
+        type_name=TOKEN,
+        config=provider.config("list_resource", TOKEN),
+        limit=-1,
+    )
+    unknown = provider.ask("CallFunction", name="nothing")
+
+    assert summaries(errors(nothing)) == ["Nothing to apply"]
+    assert summaries(errors(without)) == ["No identity"]
+    assert summaries(negative.diagnostic) == ["Negative limit"]
+    assert unknown.error.text.startswith("There is no function nothing here")
+
+
+def test_a_resource_that_cannot_be_imported_says_so(start_toy: StartToy) -> None:
+    """All of ours can; the host serves others, too."""
+    plugin = start_toy(TOY_WITHOUT_IMPORT="1")
+
+    imported = plugin.provider.ImportResourceState(
+        pb.ImportResourceState.Request(type_name="toy_thing", id="7")
+    )
+
+    assert summaries(errors(imported)) == ["Import is not supported"]
