@@ -245,11 +245,11 @@ def test_all_requests_together_take_a_bounded_time(crusoe: Crusoe, settings: Set
     crusoe.simulator.faults.add(Fault("*", times=None, answer=later))
 
     began = time.monotonic()
-    found = by_name(lines_of(settings, limits=Limits(timedelta(seconds=1), 0.5)))
+    found = by_name(lines_of(settings, limits=Limits(timedelta(seconds=1), 2.0)))
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     assert found["caller"].status is Status.PROBLEM
-    assert "within the 0.5 seconds" in found["caller"].message
+    assert "within the 2 seconds" in found["caller"].message
     assert "HTTP 429" in found["caller"].message
 
 

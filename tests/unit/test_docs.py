@@ -18,6 +18,8 @@ SCHEMA = elements(
     json.loads((REPOSITORY / "schemas" / "provider-schema.json").read_text(encoding="utf-8"))
 )
 REPORTING = {"Problem", "add_error", "add_warning", "RequestError", "Diagnosis", "failing"}
+# Errors of the commands for people, whose text is all there is.
+OF_COMMANDS = {"InstallationError", "SearchError"}
 # Tables of headlines, by the kind of error.
 HEADLINES = {"_HEADLINES", "_UNKNOWN"}
 # What functions say of an argument, by its flaw.
@@ -56,7 +58,7 @@ def summaries() -> set[str]:
                 name = getattr(call.func, "attr", getattr(call.func, "id", ""))
                 found |= texts(call.args[0], constants) if name in REPORTING else set()
     # Not the text of a flaw, which is told with its argument.
-    return {text.rstrip(".") for text in found if text != "… ."} | set(flaws(constants))
+    return {text.rstrip(".") for text in found if text != "…."} | set(flaws(constants))
 
 
 def flaws(constants: dict[str, ast.expr]) -> Iterator[str]:
@@ -80,7 +82,7 @@ def texts(value: ast.expr, constants: dict[str, ast.expr]) -> set[str]:
             return {text}
         case ast.JoinedStr():
             parts = (p.value if isinstance(p, ast.Constant) else "…" for p in value.values)
-            return {re.sub("(… ?)+", "… ", "".join(map(str, parts))).strip()}
+            return {re.sub("…[… ]*…", "…", "".join(map(str, parts)))}
         case ast.Name() if value.id in constants:
             return texts(constants[value.id], constants)
         case ast.Starred(value=inner) | ast.Tuple(elts=[inner, *_]):
@@ -185,6 +187,22 @@ def test_every_message_is_explained() -> None:
     for summary in found:
         _, _, rest = summary.partition(" not ")
         assert f"**{summary}**" in guide or (rest and f"**… not {rest}**" in guide), summary
+
+
+def test_every_error_of_the_commands_is_explained() -> None:
+    """By its first sentence, in which an ellipsis stands for what differs."""
+    text = (docs.DOCS / "guides" / "troubleshooting.md").read_text(encoding="utf-8")
+    guide = " ".join(text.split())
+    found: set[str] = set()
+    for file in (PROVIDER / "cli").glob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in OF_COMMANDS:
+                found |= texts(call.args[0], {})
+
+    assert len(found) == 6
+    for message in found:
+        first = re.split(r"\. |\.$|\n", message)[0]
+        assert f"**{first}**" in guide, message
 
 
 def test_every_message_is_printed_by_some_test() -> None:
