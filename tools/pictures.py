@@ -7,6 +7,7 @@ it is given one.
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +20,9 @@ from harness.sandbox import PLUGIN, variables_of
 from harness.workspace import Workspace
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "images"
-TERMINAL: Final = (50, 110)
-# Terraform does not break every line of a message.
-WIDTH: Final = 134
+# Where the README is shown, more columns than these would be too small to read.
+WIDTH: Final = 96
+TERMINAL: Final = (50, WIDTH)
 THIRD: Final = """\
 resource "crusoe_storage_token" "app" {
   alias = "app"
@@ -62,13 +63,31 @@ def shown(workspace: Workspace, *args: str) -> str:
     return output.strip("\n")
 
 
+def within_the_frame(line: Text, console: Console) -> Iterator[Text]:
+    """Yield a line in parts that fit; Terraform does not break every line of a message.
+
+    Further parts are indented, and keep the frame that stands before the first one.
+    """
+    if len(line.plain) <= WIDTH:
+        yield line
+        return
+    frame = line[:1] if line.plain.startswith("│") else Text("")
+    depth = len(line.plain) - len(line.plain.lstrip("│ "))
+    prefix = frame + Text(" " * (depth + 2 - len(frame.plain)))
+    first, *rest = line.wrap(console, WIDTH - len(prefix.plain))
+    yield first
+    yield from (prefix + part for part in rest)
+
+
 def draw(name: str, title: str, *parts: tuple[str, str]) -> Path:
     """Draw commands with what they print, and return the file."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True)
         for command, output in parts:
             console.print(Text(f"$ {command}", style="bold"))
-            console.print(Text.from_ansi(output))
+            for line in Text.from_ansi(output).split("\n"):
+                for part in within_the_frame(line, console):
+                    console.print(part, soft_wrap=True)
         file = FOLDER / f"{name}.svg"
         FOLDER.mkdir(exist_ok=True)
         file.write_text(console.export_svg(title=title, theme=_THEME, unique_id=name))
