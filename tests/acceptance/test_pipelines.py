@@ -230,26 +230,20 @@ def test_a_pipeline_applies_the_plan_that_it_has_shown(
     assert "1 added" in applied
     (key,) = cloud.keys()
     assert key.alias == "ci"
-    pipeline.commit("ci")
-    assert "No changes." in pipeline.run("plan")
     (artifact,) = pipeline.artifacts().values()
     assert artifact.startswith(b"Salted__")
     assert key.secret_key not in planned + applied
+    pipeline.commit("ci")
     assert "No changes." in pipeline.run("nightly")
 
     soon = (datetime.now(UTC) + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    ending = cloud.add_key(crusoe.user, alias="forgotten", expire_at=soon)
-    code, output = pipeline.try_to_run("nightly")
-    assert code
-    assert "problem  expiry         Within 7 days" in output
-    assert "No changes." in output
-
-    cloud.remove_key(ending.key_uuid)
+    forgotten = cloud.add_key(crusoe.user, alias="forgotten", expire_at=soon)
     cloud.remove_key(key.key_uuid)
     code, output = pipeline.try_to_run("nightly")
     assert code
+    assert "problem  expiry         Within 7 days" in output
     assert "Storage token no longer exists" in output
-    assert cloud.keys() == []
+    assert cloud.keys() == [forgotten]
 
 
 @pytest.mark.parametrize("runner", [GitHub, GitLab])

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from crusoe_provider.api.settings import Settings
@@ -299,6 +300,19 @@ def test_a_verified_certificate_is_said_and_who_vouches_for_it(tmp_path: Path) -
     assert found["connection"].details["tls"].startswith("TLSv1.")
     assert found["caller"].status is Status.PROBLEM
     assert found["answers"].status is Status.PROBLEM
+
+
+def test_authorities_that_are_gone_are_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installation that somebody has cleaned up too well."""
+    monkeypatch.setattr(certifi, "where", lambda: "/nowhere/cacert.pem")
+
+    found = by_name(lines_of(settings_of(variables("https://api.invalid/v1"), tmp_path)))
+
+    assert found["connection"].status is Status.PROBLEM
+    assert "FileNotFoundError" in found["connection"].message
+    assert found["answers"].status is Status.SKIPPED
 
 
 def test_a_name_that_does_not_exist_is_a_problem(

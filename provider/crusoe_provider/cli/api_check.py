@@ -68,7 +68,11 @@ def api_lines(
     limits = limits or Limits()
     done: set[str] = set()
     with collected_deviations() as deviations:
-        for line in _Check(settings, quota, limits, now, deviations).lines():
+        try:
+            lines = _Check(settings, quota, limits, now, deviations).lines()
+        except Exception as error:  # noqa: BLE001 - as in the client: nothing was sent, whatever it is
+            lines = iter([_not_prepared(error)])
+        for line in lines:
             done.add(line.name)
             yield line
     for name in _CHECKS:
@@ -251,6 +255,18 @@ class _Check:
             yield Line("answers", Status.WARNING, message, _REPORT, details)
         elif asked:
             yield Line("answers", Status.OK, "As documented.", None, details)
+
+
+def _not_prepared(error: Exception) -> Line:
+    """Return the line for a connection that could not even be prepared; no text is quoted."""
+    kind = type(error).__name__
+    return Line(
+        "connection",
+        Status.PROBLEM,
+        f"No connection could be prepared ({kind}).",
+        "Check the settings of proxies and TLS in the environment, or install the package again.",
+        {"error": kind},
+    )
 
 
 def _caller_line(caller: "Identity") -> Line:
