@@ -342,7 +342,7 @@ def test_a_lock_file_that_wants_another_version_is_a_problem(machine: Machine) -
 
     assert line.status is Status.PROBLEM
     assert ".terraform.lock.hcl has version 0.1.0" in line.message
-    assert "init -upgrade" in str(line.advice)
+    assert "`terraform init -upgrade`" in str(line.advice)
 
 
 def test_a_lock_file_without_the_provider_says_nothing(machine: Machine) -> None:

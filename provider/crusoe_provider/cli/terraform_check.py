@@ -111,6 +111,7 @@ def _plugin_line(product: str, around: Surroundings) -> Line:
     }
     if found.path is None:
         return _not_here(product, found, details)
+    command = next(name for name, (known, _) in _PRODUCTS.items() if known == product)
     locked = None if found.runs_in_place else locked_version(around)
     if locked and found.version and locked != found.version and not found.elsewhere:
         return Line(
@@ -118,7 +119,7 @@ def _plugin_line(product: str, around: Surroundings) -> Line:
             Status.PROBLEM,
             f".terraform.lock.hcl has version {locked}, and {product} finds {found.version} "
             f"({found.path}, {found.how}).",
-            f"Run `terraform init -upgrade`, or install version {locked}.",
+            f"Run `{command} init -upgrade`, or install version {locked}.",
             details | {"locked_version": locked},
         )
     where = f"{found.path} ({found.how})"
