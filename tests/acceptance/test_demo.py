@@ -19,13 +19,23 @@ pytestmark = pytest.mark.acceptance
 
 REPOSITORY: Final = terraforms.REPOSITORY
 EXAMPLE: Final = REPOSITORY / "examples" / "terraform" / "quickstart"
+DEMO_FOLDER: Final = REPOSITORY / "tools" / "demo_folder.py"
 SECONDS: Final = 120
 
 
 def test_the_demonstration_shows_a_whole_life(tmp_path: Path) -> None:
-    """From the plan to the revocation, with the facts that a newcomer asks about."""
-    done = _run(tmp_path / "demo")
+    """From the plan to the revocation, with the facts that a newcomer asks about.
 
+    In its folder, whatever an earlier run has left there, and nowhere else.
+    """
+    folder, home, temporary = (tmp_path / name for name in ("demo", "home", "tmp"))
+    home.mkdir()
+    temporary.mkdir()
+    failed = _run(folder, configuration=_broken_example(tmp_path))
+
+    done = _run(folder, HOME=str(home), TMPDIR=str(temporary))
+
+    _check_failure(folder, failed)
     assert done.returncode == 0, done.stdout + done.stderr
     token_id = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     assert re.search(rf"Created: token {token_id}\n +Access key ID: CKIA\w{{16}}\n", done.stdout)
@@ -44,31 +54,20 @@ def test_the_demonstration_shows_a_whole_life(tmp_path: Path) -> None:
         assert told in done.stdout
     assert "\x1b[" not in done.stdout
     assert done.stderr == ""
-    assert _processes_of(tmp_path / "demo") == []
-
-
-def test_the_demonstration_can_be_repeated(tmp_path: Path) -> None:
-    """What an earlier run has left, finished or not, is no obstacle."""
-    folder = tmp_path / "demo"
-    failed = _run(folder, configuration=_broken_example(tmp_path))
-
-    repeated = _run(folder)
-
-    assert failed.returncode == 1
-    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
-
-
-def test_nothing_is_written_outside_its_folder(tmp_path: Path) -> None:
-    """Neither into the home folder nor into the one for temporary files, at the end."""
-    home, temporary = tmp_path / "home", tmp_path / "tmp"
-    home.mkdir()
-    temporary.mkdir()
-
-    done = _run(tmp_path / "demo", HOME=str(home), TMPDIR=str(temporary))
-
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert _processes_of(folder) == []
     assert list(home.iterdir()) == []
     assert list(temporary.iterdir()) == []
+    # `make clean` deletes a folder without anybody's work.
+    subprocess.run([sys.executable, str(DEMO_FOLDER), str(folder)], check=True)
+    assert not folder.exists()
+
+
+def _check_failure(folder: Path, failed: subprocess.CompletedProcess[str]) -> None:
+    """Check that it said which step failed, in Terraform's own words, and where the logs are."""
+    assert failed.returncode == 1
+    assert "Unsupported argument" in failed.stdout
+    assert "FAILED: terraform validate ended with exit code 1." in failed.stdout
+    assert f"Logs: {folder / 'logs'}" in failed.stdout
 
 
 def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
@@ -91,20 +90,6 @@ def test_missing_terraform_is_explained(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "https://developer.hashicorp.com/terraform/install" in refused.stderr
     assert not (tmp_path / "demo").exists()
-
-
-def test_a_failing_step_ends_the_demonstration(tmp_path: Path) -> None:
-    """It says which one, shows Terraform's own words, names the logs, and cleans up."""
-    folder = tmp_path / "demo"
-
-    failed = _run(folder, configuration=_broken_example(tmp_path))
-
-    assert failed.returncode == 1
-    assert "Unsupported argument" in failed.stdout
-    assert "FAILED: terraform validate ended with exit code 1." in failed.stdout
-    assert f"Logs: {folder / 'logs'}" in failed.stdout
-    assert "Unsupported argument" in (folder / "logs" / "terraform.log").read_text()
-    assert _processes_of(folder) == []
 
 
 def test_a_secret_in_the_output_ends_the_demonstration(tmp_path: Path) -> None:
@@ -189,16 +174,15 @@ def test_the_playground_stays_until_it_is_interrupted(tmp_path: Path) -> None:
 def test_what_the_reader_has_written_is_kept(tmp_path: Path) -> None:
     """Changed and new files survive the next demonstration, and `make clean`; others do not."""
     folder = tmp_path / "demo"
-    _run(folder)
+    _run(folder, configuration=_broken_example(tmp_path))
     work = folder / "work"
     (work / "main.tf").write_text("# mine\n")
     (work / "extra.tf").write_text("# mine, too\n")
 
     again = _run(folder)
     (work / "outputs.tf").write_text("# the third\n")
-    script = REPOSITORY / "tools" / "demo_folder.py"
     # With a Python that has nothing installed, as `make clean` may find it.
-    command = [sys.executable, "-IS", str(script), str(folder)]
+    command = [sys.executable, "-IS", str(DEMO_FOLDER), str(folder)]
     cleaned = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert again.returncode == 0, again.stdout + again.stderr
@@ -213,19 +197,13 @@ def test_what_the_reader_has_written_is_kept(tmp_path: Path) -> None:
     assert not (folder / "work").exists()
 
 
-def test_a_folder_without_anybodys_work_is_deleted(tmp_path: Path) -> None:
-    """By `make clean`; and one that is not of the demonstration stays as it is."""
-    folder, other = tmp_path / "demo", tmp_path / "other"
-    other.mkdir()
-    (other / "precious.txt").touch()
-    _run(folder)
-    script = str(REPOSITORY / "tools" / "demo_folder.py")
+def test_a_folder_that_is_not_the_demonstrations_stays_as_it_is(tmp_path: Path) -> None:
+    """Whatever `make clean` is told."""
+    (tmp_path / "precious.txt").touch()
 
-    for root in (folder, other):
-        subprocess.run([sys.executable, script, str(root)], check=True)
+    subprocess.run([sys.executable, str(DEMO_FOLDER), str(tmp_path)], check=True)
 
-    assert not folder.exists()
-    assert list(other.iterdir()) == [other / "precious.txt"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "precious.txt"]
 
 
 def _try_all(shown: str, exports: dict[str, str], home: Path) -> str:
