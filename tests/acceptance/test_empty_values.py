@@ -69,16 +69,21 @@ def test_from_empty_values_to_real_ones_is_as_from_none(
     assert len(crusoe.simulator.cloud.keys()) == 1
 
 
-@pytest.mark.parametrize("values", ["{}", "{ quarter = null }", "null"])
-def test_a_map_without_values_is_no_rotation(
-    workspace: Workspace, crusoe: Crusoe, values: str
-) -> None:
+def test_a_map_without_values_is_no_rotation(workspace: Workspace, crusoe: Crusoe) -> None:
     """To it from nothing, from it to a value: neither replaces."""
-    apply(workspace, "")
-    apply(workspace, f"rotate_when_changed = {values}\n")
-    apply(workspace, 'rotate_when_changed = { quarter = "1" }\n')
+    crusoe.simulator.cloud.key_limit = 3
+    provider = 'provider "crusoe" {\n  key_limit = 3\n}\n'
+    maps = ("{}", "{ quarter = null }", "null")
+    steps = ([""] * 3, [f"rotate_when_changed = {m}\n" for m in maps])
+    for bodies in (*steps, ['rotate_when_changed = { quarter = "1" }\n'] * 3):
+        tokens = (token(body).replace('"t"', f'"n{n}"') for n, body in enumerate(bodies))
+        workspace.write(provider + "".join(tokens))
+        plan = workspace.plan(out="p").succeeded()
+        assert set(plan.actions.values()) <= {"create", "update"}
+        workspace.apply("p").succeeded()
+        assert workspace.plan().succeeded().actions == {}
 
-    assert len(crusoe.simulator.cloud.keys()) == 1
+    assert len(crusoe.simulator.api.requests.all("create")) == 3
 
 
 def test_tokens_with_an_empty_organization_are_counted(workspace: Workspace) -> None:
