@@ -8,6 +8,7 @@ pytest_plugins = [
     "support.simulator_fixtures",
     "support.terraform_fixtures",
     "support.clock_fixtures",
+    "support.sink_fixtures",
     "support.toy_fixtures",
     "support.api_fixtures",
 ]

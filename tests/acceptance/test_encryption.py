@@ -1,15 +1,12 @@
 """Tokens whose secret the state holds encrypted only."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from crusoe_provider.tokens.encryption import Recipients, decrypt
-from harness.sandbox import PLUGIN
 from harness.workspace import Instance, Workspace
-from support import sink_plugin
 from support.keys import AGE, AGE_IDENTITY, RSA, SSH, SSH_IDENTITY
 from support.leaks import files_of, files_with
 from support.simulator_fixtures import Crusoe
@@ -41,22 +38,6 @@ def decrypted(workspace: Workspace, identity: str = AGE_IDENTITY) -> str:
     attributes = stored(workspace).attributes
     assert attributes["secret_key"] is None
     return decrypt(attributes["encrypted_secret_key"], identity)
-
-
-@pytest.fixture
-def sink(crusoe: Crusoe, tmp_path: Path) -> Iterator[Workspace]:
-    """A workspace with a provider that takes secrets, which go to `tmp_path / "sink"`."""
-    plugin = sink_plugin.executable(tmp_path / "others" / "sink")
-    folder = tmp_path / "workspace"
-    folder.mkdir()
-    variables = crusoe.variables() | {
-        sink_plugin.SINK_FILE: str(tmp_path / "sink"),
-        "TF_VAR_identity": AGE_IDENTITY,
-    }
-    with Workspace(
-        folder, plugin=PLUGIN, overrides={sink_plugin.SOURCE: plugin}, variables=variables
-    ) as workspace:
-        yield workspace
 
 
 def test_the_secret_is_never_in_the_clear(workspace: Workspace, crusoe: Crusoe) -> None:
@@ -252,12 +233,6 @@ def test_it_is_handed_on_while_an_apply_runs_and_stored_nowhere(
           value_wo_revision = 1
         }}
         """
-    )
-    sink.write(
-        "terraform {\n  required_providers {\n"
-        '    crusoe = { source = "crusoe-community/crusoe" }\n'
-        f'    sink   = {{ source = "{sink_plugin.SOURCE}" }}\n  }}\n}}\n',
-        name="versions.tf",
     )
 
     runs = [

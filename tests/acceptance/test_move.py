@@ -101,22 +101,24 @@ def test_a_key_of_the_vendors_provider_moves_with_its_secret(
     assert both.plan("-detailed-exitcode").exit_code == 0
 
 
-def test_a_key_that_moves_takes_up_recipients_in_place(both: Workspace, crusoe: Crusoe) -> None:
+@pytest.mark.parametrize("kind", ["token", "rotating_token"])
+def test_a_key_that_moves_takes_up_recipients_in_place(
+    both: Workspace, crusoe: Crusoe, kind: str
+) -> None:
     """In the same apply. The state of the vendor's provider had the secret; the new one has not."""
     key = crusoe.simulator.cloud.add_key(crusoe.user, alias="ci-uploads")
     write_state(both, "crusoe_storage_s3_key", vendor_attributes(key))
-    both.write(
-        f'resource "crusoe_storage_token" "ci" {{\n  encrypt_to = ["{AGE}"]\n}}\n',
-        name="override.tf",
-    )
+    body = f'provider = crusoe-tokens\n  encrypt_to = ["{AGE}"]'
+    both.write(moved(kind, body, "crusoe_storage_s3_key.ci"))
+    address = f"crusoe_storage_{kind}.ci"
 
     plan = both.plan(out="p").succeeded()
 
-    plan.warned_of("Earlier states still hold the secret", address=ADDRESS)
-    assert plan.actions == {ADDRESS: "update"}
+    plan.warned_of("Earlier states still hold the secret", address=address)
+    assert plan.actions == {address: "update"}
     both.apply("p").succeeded()
     assert key.secret_key not in json.dumps(both.state())
-    encrypted = both.instances()[ADDRESS].attributes["encrypted_secret_key"]
+    encrypted = both.instances()[address].attributes["encrypted_secret_key"]
     assert decrypt(encrypted, AGE_IDENTITY) == key.secret_key
     assert crusoe.simulator.cloud.keys() == [key]
     assert both.plan("-detailed-exitcode").exit_code == 0
@@ -158,15 +160,19 @@ def test_a_key_of_the_vendors_provider_becomes_a_rotating_token(
     assert both.plan("-detailed-exitcode").exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["secret_key", "encrypted_secret_key"])
 def test_a_storage_token_becomes_a_rotating_one_and_back(
-    workspace: Workspace, crusoe: Crusoe
+    workspace: Workspace, crusoe: Crusoe, name: str
 ) -> None:
     """There and back without a change at Crusoe, as long as there is one key."""
     body = 'expires_after = "90d"\n  rotate_when_changed = { n = "1" }'
+    if name == "encrypted_secret_key":
+        body += f'\n  encrypt_to = ["{AGE}"]'
     workspace.write(moved("token", body, "crusoe_storage_token.before"))
     workspace.apply().succeeded()
     (key,) = crusoe.simulator.cloud.keys()
-    secret = workspace.instances()[ADDRESS].attributes["secret_key"]
+    secret = workspace.instances()[ADDRESS].attributes[name]
+    assert secret
     for kind, address, source in (
         ("rotating_token", ROTATING, ADDRESS),
         ("token", ADDRESS, ROTATING),
@@ -178,7 +184,7 @@ def test_a_storage_token_becomes_a_rotating_one_and_back(
         assert plan.actions == {}
         assert plan.changes[address].previous_address == source
         workspace.apply("p").succeeded()
-        assert workspace.instances()[address].attributes["secret_key"] == secret
+        assert workspace.instances()[address].attributes[name] == secret
         assert workspace.plan("-detailed-exitcode").exit_code == 0
     assert crusoe.simulator.cloud.keys() == [key]
 

@@ -1,5 +1,7 @@
 """A provider that takes a secret in a write-only argument, and puts it into a file.
 
+Another revision makes the object anew, with the secret that the argument has then.
+
 Started as a plugin by Terraform; the environment variable `SINK_FILE` names the file.
 """
 
@@ -66,7 +68,7 @@ class Sink(Resource):
         return Schema(
             attributes=[
                 WriteOnly("value_wo", String(), optional=True),
-                Attribute("value_wo_revision", Number(), optional=True),
+                Attribute("value_wo_revision", Number(), optional=True, requires_replace=True),
             ]
         )
 

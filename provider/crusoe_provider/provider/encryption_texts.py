@@ -16,6 +16,16 @@ EARLIER_STATES: Final = (
         "-replace=ADDRESS or by a change of rotate_when_changed."
     ),
 )
+EARLIER_STATES_OF_TWO: Final = (
+    EARLIER_STATES[0],
+    (
+        "From this apply on the state holds the secrets of the rotating token encrypted. The state "
+        "before it, its backup, older versions in the backend and saved plans still hold them in "
+        "the clear.\n\n"
+        "Delete them, or make the secrets worthless: terraform apply -replace=ADDRESS revokes all "
+        "its keys at once. A rotation leaves one of them valid until the next, so it takes two."
+    ),
+)
 
 SECRET_NEEDED: Final = Diagnosis(
     "Secret of the imported storage token is needed",

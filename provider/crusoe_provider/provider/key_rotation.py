@@ -1,11 +1,17 @@
-"""Carrying out the update of a rotating token: the hands of `tokens.rotation`."""
+"""Carrying out the update of a rotating token: the hands of `tokens.rotation`.
+
+Where the secrets are to be encrypted, those that the state has are so before the first step, and
+that of a new key before it is saved. So no state on the way has one in the clear.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from crusoe_provider.provider import token_creation
 from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.provider.validators import given
 from crusoe_provider.providerserver.resource import State, UpdateContext
+from crusoe_provider.tokens.encryption import Recipients
 from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.rotating_token import RotatingToken
 from crusoe_provider.tokens.rotation import Aim, Holding, carry_out
@@ -43,10 +49,17 @@ class KeyRotation:
         self._memory = RotationMemory.of(ctx.private)
         self._memory.counted = False
         self._memory.teach(session.ownership)
+        # Before anything exists: a key whose secret could not be encrypted would be lost.
+        self._recipients = Recipients(given(planned.encrypt_to) or ())
         with failing(_NOT_ROTATED):
             self._organization_id = session.organization_id(prior.organization_id)
-        tokens = (prior.current, prior.previous)
-        self._tokens = {token.access_key_id: token for token in tokens if token is not None}
+        before = [token for token in (prior.current, prior.previous) if token is not None]
+        kept = [self._kept(token) for token in before]
+        self._tokens = {token.access_key_id: token for token in kept}
+        self._took_up = kept != before
+        if given(prior.encrypt_to) is None:
+            # It is taken up at once, with whatever else the plan says still to be done.
+            self._prior = prior.but(encrypt_to=planned.encrypt_to)
 
     def carry_out(self) -> State:
         """Take the steps, and return the state at the end."""
@@ -58,6 +71,8 @@ class KeyRotation:
         if aim.rotate:
             with failing(_NOT_ROTATED):
                 self._check_owner()
+        if self._took_up:
+            self.save(holding, rotated=False)
         holding = carry_out(holding, aim, self)
         if aim.rotate:
             self._complete(holding)
@@ -87,6 +102,11 @@ class KeyRotation:
         except AnswerLost as lost:
             lost.rotating = True
             raise
+        try:
+            token = token.but(**self._recipients.kept(token.secret_key))
+        except BaseException:
+            token_creation.undo(self._session, token)
+            raise
         self._tokens[token.access_key_id] = token
         self._memory.keys[token.access_key_id] = memory
         return token.access_key_id
@@ -106,11 +126,28 @@ class KeyRotation:
         """
         token = self._planned if rotated else self._prior
         token = token.with_current(self._tokens.get(holding.current or ""))
-        if holding.previous != token.previous_access_key_id:
-            token = token.with_previous(self._tokens.get(holding.previous or ""))
+        token = token.with_previous(self._tokens.get(holding.previous or ""))
         waiting = not rotated and holding.previous is not None
         ready = bool(holding.leaving) or (waiting and self._prior.ready_for_revocation)
         return token.but(ready_for_revocation=ready).to_state()
+
+    def _kept(self, token: Token) -> Token:
+        """Return a key that is there as the plan keeps it: with its secret encrypted, or as it is.
+
+        An imported key gets the secret that the environment has for it.
+        """
+        secret = token.secret_key
+        if secret is None and self._is_awaited(token.access_key_id):
+            secret = self._session.import_secret
+            self._memory.of_key(token.access_key_id).secret_due = None
+        return token if secret is None else token.but(**self._recipients.kept(secret))
+
+    def _is_awaited(self, access_key_id: str) -> bool:
+        """Say whether the plan has a secret to come for a key that is there."""
+        for planned in (self._planned.current, self._planned.previous):
+            if planned is not None and planned.access_key_id == access_key_id:
+                return is_unknown(planned.secret_key) or is_unknown(planned.encrypted_secret_key)
+        return False
 
     def _complete(self, holding: Holding) -> None:
         key = holding.current or ""

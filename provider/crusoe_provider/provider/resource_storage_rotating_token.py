@@ -2,8 +2,6 @@
 
 What a plan decides is in `resource_storage_rotating_token_plan.py`, which steps that takes in
 `tokens/rotation.py`.
-
-As long as it is, because create, read, update and delete of one resource stand together.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -15,22 +13,19 @@ from tf.utils import Diagnostics
 from crusoe_provider.provider import token_creation, token_moves
 from crusoe_provider.provider.attributes import PROFILE
 from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.provider.key_refresh import KeyRefresh
 from crusoe_provider.provider.key_rotation import KeyRotation
-from crusoe_provider.provider.reading import (
-    NOT_REFRESHED,
-    warn_if_disabled,
-    warn_of_lag,
-    warn_of_loss,
-    warn_of_no_proof,
-)
+from crusoe_provider.provider.reading import NOT_REFRESHED
 from crusoe_provider.provider.resource_storage_rotating_token_plan import RotatingTokenPlan
 from crusoe_provider.provider.resource_storage_rotating_token_schema import rotating_token_schema
-from crusoe_provider.provider.token_import import claim_secret, find_keys, split_id
+from crusoe_provider.provider.token_import import find_keys, split_id, with_secret
 from crusoe_provider.provider.validators import (
     check_alias,
     check_organization_id,
+    check_recipients,
     check_rotation,
     check_timeouts,
+    given,
 )
 from crusoe_provider.providerserver.resource import (
     CreateContext,
@@ -43,27 +38,17 @@ from crusoe_provider.providerserver.resource import (
     State,
     UpdateContext,
 )
+from crusoe_provider.tokens.encryption import Recipients
 from crusoe_provider.tokens.errors import AnswerLost
-from crusoe_provider.tokens.presence import Gone, NotListedYet, NotProved, Present
 from crusoe_provider.tokens.rotating_token import RotatingToken
 from crusoe_provider.tokens.rotation import Holding
 from crusoe_provider.tokens.rotation_memory import RotationMemory
 from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
-    from crusoe_provider.tokens.presence import Presence
-    from crusoe_provider.tokens.session import Session
     from crusoe_provider.tokens.sessions import Sessions
 
 _NOT_CREATED: Final = "Storage token not created"
-_CURRENT_GONE: Final = (
-    "The next plan makes a new one in its place. The previous key stays what it is until then, and "
-    "after it."
-)
-_BOTH_GONE: Final = (
-    "As long as the rotating token is in the configuration, a plan creates it anew, with a new "
-    "secret."
-)
 
 
 class StorageRotatingTokenResource(Resource):
@@ -88,6 +73,7 @@ class StorageRotatingTokenResource(Resource):
         check_alias(diags, config)
         check_rotation(diags, config)
         check_organization_id(diags, config)
+        check_recipients(diags, config)
         check_timeouts(diags, config)
 
     def observe(self, state: State) -> None:
@@ -130,6 +116,8 @@ class StorageRotatingTokenResource(Resource):
         with failing():
             organization_id = session.organization_id(given_id)
         plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
+        # Before anything exists: a key whose secret could not be encrypted would be lost.
+        recipients = Recipients(given(plan.encrypt_to) or ())
         try:
             with failing(_NOT_CREATED):
                 token, key_memory = token_creation.make(
@@ -146,9 +134,13 @@ class StorageRotatingTokenResource(Resource):
             raise
         memory = RotationMemory(keys={token.access_key_id: key_memory})
         memory.look(session.now())
+        secret, token = token.secret_key, token.but(secret_key=None, encrypted_secret_key=None)
         plan = plan.begun_with(token)
         memory.keep(plan.holding, ctx.private)
+        # The key first, so that it cannot be lost over its secret.
         ctx.save(plan.to_state())
+        token = token.but(**recipients.kept(secret))
+        ctx.save(plan.begun_with(token).to_state())
         token = token_creation.complete(
             ctx.diagnostics, session, organization_id, token, key_memory
         )
@@ -169,7 +161,7 @@ class StorageRotatingTokenResource(Resource):
             # A token moved from elsewhere may not say where it is.
             organization_id = session.organization_id(rotating.organization_id)
             presence = session.presence(organization_id)
-            refreshed = _Refresh(ctx, session, presence, memory).of(rotating)
+            refreshed = KeyRefresh(ctx, session, presence, memory).of(rotating)
         if refreshed is None:
             return None
         if refreshed.organization_id is None:
@@ -208,15 +200,15 @@ class StorageRotatingTokenResource(Resource):
         session = self._sessions.get(profile)
         wanted = [name.strip() for name in names.split(",", 1)]
         organization_id, keys = find_keys(session, given_id, wanted)
-        secret_key = claim_secret(ctx.diagnostics, session, wanted[0])
         tokens = [Token.of_key(key) for key in keys]
+        current = with_secret(ctx.diagnostics, session, wanted[0], tokens[0])
         rotating = RotatingToken(
             id=tokens[0].id,
             alias=tokens[0].alias,
             organization_id=organization_id,
             profile=profile or None,
             user_id=tokens[0].user_id,
-        ).with_current(tokens[0].but(secret_key=secret_key))
+        ).with_current(current)
         return rotating.with_previous(tokens[1] if tokens[1:] else None).to_state()
 
     def move(self, diagnostics: Diagnostics, source: MoveSource) -> State | None:
@@ -235,73 +227,6 @@ class StorageRotatingTokenResource(Resource):
         token = RotatingToken.of_state(state).current
         if token is not None and token.access_key_id != prior["access_key_id"]:
             token_creation.undo(self._sessions.get(token.profile), token)
-
-
-class _Refresh:
-    """Brings the two keys of a state up to date.
-
-    Args:
-        ctx: The context of the call.
-        session: The session.
-        presence: Looks for keys.
-        memory: What is remembered of them.
-    """
-
-    def __init__(
-        self, ctx: ReadContext, session: "Session", presence: "Presence", memory: RotationMemory
-    ) -> None:
-        self._ctx = ctx
-        self._session = session
-        self._presence = presence
-        self._memory = memory
-
-    def of(self, rotating: RotatingToken) -> RotatingToken | None:
-        """Return the state as it is now; `None` if all is gone."""
-        diagnostics, before = self._ctx.diagnostics, rotating.current
-        current, previous = self._look_for(before), self._look_for(rotating.previous)
-        if isinstance(current, Gone) and before is not None:
-            then = _BOTH_GONE if isinstance(previous, Gone | None) else _CURRENT_GONE
-            warn_of_loss(diagnostics, before, current, then)
-        current = None if isinstance(current, Gone) else current
-        previous = None if isinstance(previous, Gone) else previous
-        if current is None and previous is None:
-            return None
-        if current is not None:
-            warn_if_disabled(diagnostics, current)
-        leaving = tuple(key for key in self._memory.leaving if self._is_there(key, rotating))
-        refreshed = rotating.with_current(current).with_previous(previous)
-        if current is not None:
-            refreshed = refreshed.but(alias=current.alias, id=rotating.id or current.id)
-        owned = current or previous
-        refreshed = refreshed.but(
-            user_id=owned.user_id if owned else None,
-            ready_for_rotation=False,
-            ready_for_revocation=bool(leaving),
-        )
-        self._memory.look(self._session.now())
-        self._memory.counted = False
-        self._memory.keep(refreshed.holding._replace(leaving=leaving), self._ctx.private)
-        return refreshed.as_of(self._session.now())
-
-    def _look_for(self, token: Token | None) -> Token | Gone | None:
-        if token is None:
-            return None
-        memory = self._memory.of_key(token.access_key_id)
-        match self._presence.of(token, memory):
-            case Present(key):
-                return memory.seen_again(token, key, self._session.now())
-            case NotListedYet() as found:
-                warn_of_lag(self._ctx.diagnostics, token, found)
-                return token
-            case NotProved():
-                warn_of_no_proof(self._ctx.diagnostics, token)
-                return token
-            case gone:
-                return gone
-
-    def _is_there(self, key: str, rotating: RotatingToken) -> bool:
-        token = Token(access_key_id=key, user_id=rotating.user_id)
-        return not isinstance(self._presence.of(token, self._memory.of_key(key)), Gone)
 
 
 def _held(token: RotatingToken, memory: RotationMemory) -> Holding:

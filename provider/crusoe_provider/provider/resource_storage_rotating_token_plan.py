@@ -13,25 +13,27 @@ from tf.types import Unknown
 
 from crusoe_provider.provider import quota_plan
 from crusoe_provider.provider.attributes import ORGANIZATION_ID, PROFILE
+from crusoe_provider.provider.diagnostics import Refusal
+from crusoe_provider.provider.encryption_texts import (
+    EARLIER_STATES_OF_TWO,
+    ENCRYPT_TO,
+    SECRET_NEEDED,
+)
 from crusoe_provider.provider.profile_change import changes_user, planned_session
 from crusoe_provider.provider.quota_texts import rotation_warning
 from crusoe_provider.provider.validators import given
 from crusoe_provider.providerserver.resource import PlanContext, State
-from crusoe_provider.tokens.rotating_token import (
-    KEY_ATTRIBUTES,
-    PREVIOUS_ATTRIBUTES,
-    RotatingToken,
-)
+from crusoe_provider.tokens import encryption
+from crusoe_provider.tokens.rotating_token import KEY_ATTRIBUTES, RotatingToken
 from crusoe_provider.tokens.rotation import Aim, Holding, aim_of, surplus
 from crusoe_provider.tokens.rotation_memory import RotationMemory
-from crusoe_provider.tokens.token import is_unknown
+from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
     from crusoe_provider.tokens.quota import Quota
     from crusoe_provider.tokens.sessions import Sessions
 
 _NEW: Final[dict[str, Any]] = dict.fromkeys(KEY_ATTRIBUTES, Unknown)
-_NEW_PREVIOUS: Final[dict[str, Any]] = dict.fromkeys(PREVIOUS_ATTRIBUTES, Unknown)
 
 
 class Wanted(Enum):
@@ -65,7 +67,10 @@ class RotatingTokenPlan:
         """Return the plan for a new token, which may be the successor of another."""
         config, session = self._ctx.config, self._session
         planned = planned.with_previous(None).but(
-            generation=1, ready_for_rotation=False, ready_for_revocation=False
+            generation=1,
+            ready_for_rotation=False,
+            ready_for_revocation=False,
+            **encryption.planned(given(planned.encrypt_to)),
         )
         if given(config["expires_after"]) is None:
             planned = planned.but(expires_at=None)
@@ -105,12 +110,14 @@ class RotatingTokenPlan:
         ).but(ready_for_rotation=False, ready_for_revocation=False)
         holding = current.holding._replace(leaving=self._memory.leaving)
         wanted = self._wanted(current, planned)
-        aim = aim_of(
-            holding,
-            rotate=wanted is Wanted.YES,
-            revoke_previous=self._revokes_previous(current, planned),
-            useless=current.useless(),
-        )
+        revokes = self._revokes_previous(current, planned)
+        aims = {
+            rotate: aim_of(
+                holding, rotate=rotate, revoke_previous=revokes, useless=current.useless()
+            )
+            for rotate in (True, False)
+        }
+        aim = aims[wanted is Wanted.YES]
         if _differs(current.organization_id, planned.organization_id):
             ctx.requires_replace.add(ORGANIZATION_ID)
         if changes_user(
@@ -124,25 +131,19 @@ class RotatingTokenPlan:
             ctx.requires_replace.add(PROFILE)
         self._memory.counted = False
         self._count(current, holding, aim)
+        found = self._with_secrets(current, planned)
         self._memory.keep(holding, ctx.private)
         if wanted is Wanted.MAYBE:
-            return planned.but(**_NEW, **_NEW_PREVIOUS, generation=Unknown)
-        if aim.rotate:
-            planned = planned.but(**_NEW, generation=current.generation + 1)
-            if given(planned.expires_after) is None:
-                planned = planned.but(expires_at=None)
-        if aim.kept != current.previous_access_key_id:
-            kept = current.current if aim.kept is not None else None
-            planned = planned.with_previous(kept)
-        elif aim.kept is not None and is_unknown(planned.revoke_previous_after):
-            planned = planned.but(**_NEW_PREVIOUS)
-        return planned
+            rotated, kept = (_outcome(found, planned, aims[rotate]) for rotate in (True, False))
+            return rotated.either(kept)
+        return _outcome(found, planned, aim)
 
     def _wanted(self, current: RotatingToken, planned: RotatingToken) -> Wanted:
         found = [
             _change(current.alias, planned.alias),
             self._of_map(current, planned),
             self._of_life(current, planned),
+            self._of_recipients(current, planned),
             self._of_age(current, planned),
         ]
         return next((w for w in (Wanted.YES, Wanted.MAYBE) if w in found), Wanted.NO)
@@ -169,6 +170,16 @@ class RotatingTokenPlan:
             return Wanted.NO
         return _change(current.expires_after, planned.expires_after)
 
+    def _of_recipients(self, current: RotatingToken, planned: RotatingToken) -> Wanted:
+        before, after = given(current.encrypt_to), given(planned.encrypt_to)
+        # A token that had none takes up the argument without a rotation, and so does one whose
+        # secret nobody has. A secret that is encrypted cannot be encrypted to others.
+        taken_up = before is None or current.encrypted_secret_key is None
+        if ENCRYPT_TO not in self._ctx.changed_fields or taken_up:
+            return Wanted.NO
+        open_ = is_unknown(after) or any(map(is_unknown, after or ()))
+        return Wanted.MAYBE if open_ and encryption.may_be_same(before, after) else Wanted.YES
+
     def _of_age(self, current: RotatingToken, planned: RotatingToken) -> Wanted:
         if "rotate_after" not in self._ctx.changed_fields:
             return Wanted.YES if current.ready_for_rotation else Wanted.NO
@@ -187,6 +198,46 @@ class RotatingTokenPlan:
         looked = self._memory.looked_at
         due = current.but(revoke_previous_after=planned.revoke_previous_after)
         return looked is not None and due.due_for_revocation(looked)
+
+    # -- Secrets -------------------------------------------------------------------------------
+
+    def _with_secrets(self, current: RotatingToken, planned: RotatingToken) -> RotatingToken:
+        """Return the keys that are there with what becomes of their secrets.
+
+        Named recipients take up every secret that the state, or for an import the environment, has
+        in the clear.
+        """
+        encrypt_to = given(planned.encrypt_to)
+        tokens = [current.current, current.previous]
+        clear = [token is not None and token.secret_key is not None for token in tokens]
+        if encrypt_to is not None:
+            tokens = [
+                token.but(**encryption.planned(encrypt_to)) if token and is_clear else token
+                for token, is_clear in zip(tokens, clear, strict=True)
+            ]
+            if any(clear):
+                self._warn_of_earlier_states()
+        secrets = (current.secret_key, current.encrypted_secret_key)
+        if tokens[0] is not None and secrets == (None, None):
+            tokens[0] = self._with_imported_secret(tokens[0], encrypt_to)
+        return current.with_current(tokens[0]).with_previous(tokens[1])
+
+    def _with_imported_secret(self, token: Token, encrypt_to: Any) -> Token:
+        session, memory = self._session, self._memory.of_key(token.access_key_id)
+        if not memory.secret_due or session is None:
+            return token
+        if session.import_secret is not None:
+            return token.but(**encryption.planned(encrypt_to))
+        if session.terraform.is_applying():
+            raise Refusal(SECRET_NEEDED)
+        return token
+
+    def _warn_of_earlier_states(self) -> None:
+        session = self._session
+        # A replacement revokes the keys, which makes their secrets worthless.
+        if session is None or session.terraform.is_applying() or self._ctx.requires_replace:
+            return
+        self._ctx.diagnostics.add_warning(*EARLIER_STATES_OF_TWO)
 
     def _count(self, current: RotatingToken, holding: Holding, aim: Aim) -> None:
         session, organization_id = self._session, current.organization_id
@@ -210,6 +261,31 @@ class RotatingTokenPlan:
         if aim.rotate:
             self._memory.counted = True
             quota_plan.count_creation(session, quota, self._ctx.diagnostics)
+
+
+def _outcome(found: RotatingToken, planned: RotatingToken, aim: Aim) -> RotatingToken:
+    """Return the plan for what is aimed at.
+
+    Args:
+        found: The keys as they will be if they stay.
+        planned: The arguments.
+        aim: Whether there is a new key, and which one is the previous one then.
+    """
+    if aim.rotate:
+        secrets = encryption.planned(given(planned.encrypt_to))
+        planned = planned.but(**{**_NEW, **secrets}, generation=found.generation + 1)
+        if given(planned.expires_after) is None:
+            planned = planned.but(expires_at=None)
+    else:
+        planned = planned.with_current(found.current)
+    if aim.kept is None:
+        return planned.with_previous(None)
+    if aim.kept != found.previous_access_key_id:
+        return planned.with_previous(found.current)
+    planned = planned.with_previous(found.previous)
+    if is_unknown(planned.revoke_previous_after) and not aim.rotate:
+        return planned.either(planned.with_previous(None))
+    return planned
 
 
 def _change(before: Any, after: Any) -> Wanted:

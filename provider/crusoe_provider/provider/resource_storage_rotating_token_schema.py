@@ -5,6 +5,8 @@ from tf.types import Bool, Map, Number, String
 
 from crusoe_provider.provider.attributes import (
     Duration,
+    encrypt_to_attribute,
+    encrypted_secret_key_attribute,
     organization_attribute,
     profile_attribute,
 )
@@ -21,8 +23,9 @@ def rotating_token_schema() -> Schema:
             "previous one until the next rotation. Whatever uses the current key is updated by the "
             "apply that rotates; whoever is slower has a whole period. A user has at most two "
             "keys, and a rotating token uses both, so nothing else of this user can have one. All "
-            "secrets exist in the Terraform state only, so protect the state. Destroying the "
-            "token, or replacing it with `-replace`, revokes both keys."
+            "secrets exist in the Terraform state only, so protect the state, or have them "
+            "encrypted with `encrypt_to`. Destroying the token, or replacing it with "
+            "`-replace`, revokes both keys."
         ),
         attributes=[*_arguments(), *_current(), *_previous(), *_others()],
         block_types=[
@@ -89,6 +92,11 @@ def _arguments() -> list[Attribute]:
                 "does not. Default: keys never expire. Example: `90d`."
             ),
         ),
+        encrypt_to_attribute(
+            "Any other change of the recipients rotates, which replaces the current key: a secret "
+            "cannot be encrypted anew, so the previous key keeps its secret for those who could "
+            "read it before."
+        ),
         organization_attribute(" whose buckets the token opens", replaces=True),
         profile_attribute(
             "create, read and revoke the keys",
@@ -117,9 +125,10 @@ def _current() -> list[Attribute]:
             description=(
                 "Secret of the current key, for S3 clients (`AWS_SECRET_ACCESS_KEY`). Known only "
                 "from the creation, and kept in the state; it cannot be read again. Null for an "
-                "imported key, unless the import was given it."
+                "imported key, unless the import was given it, and with `encrypt_to`."
             ),
         ),
+        encrypted_secret_key_attribute(),
         Attribute(
             "token_id",
             String(),
@@ -175,7 +184,17 @@ def _previous() -> list[Attribute]:
             String(),
             computed=True,
             sensitive=True,
-            description="Secret of the previous key.",
+            description="Secret of the previous key; null where it is encrypted.",
+        ),
+        Attribute(
+            "previous_encrypted_secret_key",
+            String(),
+            computed=True,
+            description=(
+                "Secret of the previous key, encrypted to those who could read it when it was the "
+                "current one. Null where it is in the clear. Example: "
+                "`-----BEGIN AGE ENCRYPTED FILE-----…`."
+            ),
         ),
         Attribute(
             "previous_token_id",

@@ -34,7 +34,7 @@ from crusoe_provider.provider.reading import (
 )
 from crusoe_provider.provider.resource_storage_token_plan import TokenPlan, home
 from crusoe_provider.provider.token_creation import time_limit_of
-from crusoe_provider.provider.token_import import claim_secret, find_keys, split_id
+from crusoe_provider.provider.token_import import find_keys, split_id, with_secret
 from crusoe_provider.provider.validators import (
     check_alias,
     check_lifetime,
@@ -57,7 +57,7 @@ from crusoe_provider.providerserver.resource import (
     State,
     UpdateContext,
 )
-from crusoe_provider.tokens.encryption import Recipients, is_encrypted
+from crusoe_provider.tokens.encryption import Recipients
 from crusoe_provider.tokens.errors import AnswerLost
 from crusoe_provider.tokens.presence import Gone, Memory, NotListedYet, NotProved, Present
 from crusoe_provider.tokens.token import Token, is_unknown
@@ -311,7 +311,6 @@ class StorageTokenResource(Resource):
                 ctx.private.clear()
                 ctx.save(plan.but(expires_at=lost.expire_at).as_listed(lost.left).to_state())
             raise
-        session.hide(token.secret_key or "")
         secret, token = token.secret_key, token.but(secret_key=None, encrypted_secret_key=None)
         memory.keep(ctx.private)
         # The token first, so that it cannot be lost over its secret.
@@ -409,18 +408,7 @@ class StorageTokenResource(Resource):
         session = self._sessions.get(profile)
         organization_id, (key,) = find_keys(session, given_id, [wanted])
         token = Token.of_key(key, organization_id=organization_id, profile=profile or None)
-        secret = claim_secret(ctx.diagnostics, session, wanted)
-        if secret is None:
-            return token.to_state()
-        if is_encrypted(secret):
-            token = token.but(encrypted_secret_key=f"{secret}\n")
-        elif session.terraform.imports_only():
-            token = token.but(secret_key=secret)
-        else:
-            # An import knows nothing of the configuration, and its result is part of the plan. So
-            # the secret has to wait for the apply, which knows whether it is to be encrypted.
-            session.await_secret(token.access_key_id)
-        return token.to_state()
+        return with_secret(ctx.diagnostics, session, wanted, token).to_state()
 
     def move(self, diagnostics: Diagnostics, source: MoveSource) -> State | None:
         """Take over a key of Crusoe's own provider, or the only one of a rotating token."""

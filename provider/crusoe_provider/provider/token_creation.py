@@ -52,6 +52,8 @@ def make(
         patient=time_limit is not None,
         make_room=make_room,
     )
+    # Where it is encrypted no attribute carries it, from which the log would learn of it.
+    session.hide(created.key.secret_key)
     token = plan.but(
         access_key_id=created.key.access_key_id,
         secret_key=created.key.secret_key,

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Final
 from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, Refusal, failing
 from crusoe_provider.provider.key_texts import describe_token
 from crusoe_provider.providerserver.errors import Diagnosis
-from crusoe_provider.tokens.token import in_order
+from crusoe_provider.tokens.encryption import is_encrypted
+from crusoe_provider.tokens.token import Token, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,12 +65,34 @@ def split_id(text: str) -> tuple[str, str, str]:
     return organization_id, wanted, profile
 
 
-def claim_secret(diagnostics: "Diagnostics", session: "Session", importer: str) -> str | None:
-    """Return the secret that the environment gives for an imported token; warn if it does not."""
-    secret_key = session.claim_import_secret(importer)
-    if secret_key is None:
+def with_secret(
+    diagnostics: "Diagnostics", session: "Session", importer: str, token: Token
+) -> Token:
+    """Return an imported token with the secret that the environment gives, if it may have it yet.
+
+    An import knows nothing of the configuration, and its result is part of the plan. So a secret in
+    the clear has to wait for the apply, which knows whether it is to be encrypted. The command
+    `import` has none.
+
+    Args:
+        diagnostics: Takes a warning if the environment gives none.
+        session: The session; takes note of a secret that has to wait.
+        importer: The ID that the user gave.
+        token: The token.
+
+    Raises:
+        SecretClaimed: The secret was given to another token of this run already.
+    """
+    secret = session.claim_import_secret(importer)
+    if secret is None:
         diagnostics.add_warning(*_SECRET_UNKNOWN)
-    return secret_key
+    elif is_encrypted(secret):
+        return token.but(encrypted_secret_key=f"{secret}\n")
+    elif session.terraform.imports_only():
+        return token.but(secret_key=secret)
+    else:
+        session.await_secret(token.access_key_id)
+    return token
 
 
 def _is_named(key: "StorageKey", wanted: str) -> bool:

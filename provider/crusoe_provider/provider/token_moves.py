@@ -31,7 +31,14 @@ _VENDORS_NAMES: Final = {
     "user_id": "user_id",
 }
 # Arguments that a token and a rotating one have both.
-_SHARED: Final = ("alias", "expires_after", "rotate_when_changed", "organization_id", "profile")
+_SHARED: Final = (
+    "alias",
+    "expires_after",
+    "rotate_when_changed",
+    "encrypt_to",
+    "organization_id",
+    "profile",
+)
 _TWO_KEYS: Final = Diagnosis(
     "Two keys do not fit one storage token",
     "The crusoe_storage_rotating_token still has a key beside the current one, or lacks its "
@@ -59,8 +66,7 @@ def to_rotating_token(source: MoveSource) -> State | None:
     kind, token = _kind(source), None
     if kind == _VENDORS_KEY:
         token = _of_vendor(source)
-    elif kind == _TOKEN and not source.state.get("encrypted_secret_key"):
-        # A rotating token has no place for an encrypted secret, which would be lost.
+    elif kind == _TOKEN:
         token = _of_token(source)
     if token is None or not token.access_key_id:
         return None

@@ -8,7 +8,7 @@ No error here carries a text of the user's: what was taken for a recipient may b
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from tf.types import Unknown
@@ -90,6 +90,18 @@ def same_recipients(some: Sequence[Any], others: Sequence[Any]) -> bool:
     Values that are no text yet, such as unknown ones, are compared as they are.
     """
     return _keys(some) == _keys(others)
+
+
+def may_be_same(known: Sequence[Any], planned: Any) -> bool:
+    """Say whether recipients that are not all known yet may turn out to be the known ones.
+
+    Args:
+        known: The known ones.
+        planned: The others, of which some or all are unknown.
+    """
+    if is_unknown(planned):
+        return True
+    return _keys(item for item in planned if not is_unknown(item)) <= _keys(known)
 
 
 def is_encrypted(text: str) -> bool:
@@ -177,7 +189,7 @@ def _identity_flaw(text: str, problem: str) -> Flaw:
     return Flaw.RECIPIENT if _PUBLIC_KEY.match(text) else Flaw.UNREADABLE
 
 
-def _keys(recipients: Sequence[Any]) -> set[Any]:
+def _keys(recipients: Iterable[Any]) -> set[Any]:
     return {_key(item) if isinstance(item, str) else item for item in recipients}
 
 

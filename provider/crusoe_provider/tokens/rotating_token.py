@@ -4,10 +4,12 @@ A new attribute is one line here, and one in the schema of the resource.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Self
+
+from tf.types import Unknown
 
 from crusoe_provider.tokens.errors import InvalidToken
 from crusoe_provider.tokens.lifetime import duration_or_none, instant_or_none
@@ -21,6 +23,7 @@ EXPIRED: Final = "expired"
 _OF_KEY: Final = {
     "access_key_id": "access_key_id",
     "secret_key": "secret_key",
+    "encrypted_secret_key": "encrypted_secret_key",
     "token_id": "id",
     "created_at": "created_at",
     "expires_at": "expires_at",
@@ -44,16 +47,19 @@ class RotatingToken:
     rotate_when_changed: Mapping[str, str | None] | None = None
     revoke_previous_after: str | None = None
     expires_after: str | None = None
+    encrypt_to: Sequence[str | None] | None = None
     organization_id: str | None = None
     profile: str | None = None
     access_key_id: str | None = None
     secret_key: str | None = field(default=None, repr=False)
+    encrypted_secret_key: str | None = None
     token_id: str | None = None
     created_at: str | None = None
     expires_at: str | None = None
     status: str | None = None
     previous_access_key_id: str | None = None
     previous_secret_key: str | None = field(default=None, repr=False)
+    previous_encrypted_secret_key: str | None = None
     previous_token_id: str | None = None
     previous_created_at: str | None = None
     previous_expires_at: str | None = None
@@ -89,6 +95,11 @@ class RotatingToken:
     def but(self, **changes: Any) -> Self:
         """Return this token with other values."""
         return dataclasses.replace(self, **changes)
+
+    def either(self, other: Self) -> Self:
+        """Return what is known where a plan will turn out to be this token or the other."""
+        mine, others = self.to_state(), other.to_state()
+        return self.but(**{n: v if v == others[n] else Unknown for n, v in mine.items()})
 
     # -- The two keys --------------------------------------------------------------------------
 
