@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -9,13 +10,15 @@ import pytest
 from crusoe_provider.tokens.encryption import decrypt
 from crusoe_simulator.faults import Answer, Fault
 from harness.process import EXIT_SECONDS
-from harness.result import Result
 from harness.workspace import Workspace
 from support.clock_fixtures import MovableTime
 from support.keys import AGE, AGE_IDENTITY, RSA, SSH, SSH_IDENTITY
 from support.leaks import files_of, files_with
 from support.rotating import ADDRESS, rotating, state_of
 from support.simulator_fixtures import Crusoe
+
+if TYPE_CHECKING:
+    from harness.result import Result
 
 pytestmark = pytest.mark.acceptance
 

@@ -46,6 +46,58 @@ def test_a_foreign_key_in_the_other_slot_is_named_at_the_creation_already(
     assert len(check_keys(workspace, crusoe)) == 2
 
 
+def test_a_rotation_that_has_no_room_stands_in_the_way_of_no_replacement(
+    timed: Workspace, movable_time: MovableTime, crusoe: Crusoe
+) -> None:
+    """Terraform plans the rotation first, and says nothing of -replace; the refusal advises it."""
+    foreign = crusoe.simulator.cloud.add_key(crusoe.user, alias="laptop")
+    timed.write(rotating('rotate_after = "30d"'))
+    timed.apply().succeeded()
+    leaked = state_of(timed)["access_key_id"]
+    movable_time.advance(days=30)
+    error = timed.plan().failed_with(REFUSED, address=ADDRESS)
+    assert "-replace=" in error.detail
+    # Of another object it is no business.
+    timed.plan("-replace=crusoe_storage_token.ci").failed_with(REFUSED)
+
+    plan = timed.plan(f"-replace={ADDRESS}", out="p").succeeded()
+
+    assert plan.actions == {ADDRESS: "replace"}
+    timed.apply("p").succeeded()
+    listed = crusoe.simulator.cloud.keys()
+    new = state_of(timed)["access_key_id"]
+    assert {key.access_key_id for key in listed} == {foreign.access_key_id, new}
+    assert new != leaked
+    assert timed.plan().actions == {}
+    # The other way out: of a tainted object Terraform plans the successor only.
+    movable_time.advance(days=30)
+    assert "terraform taint" in timed.apply().failed_with(REFUSED, address=ADDRESS).detail
+    timed.run("taint", ADDRESS).succeeded()
+    timed.apply().succeeded()
+    assert state_of(timed)["access_key_id"] != new
+    assert len(crusoe.simulator.cloud.keys()) == 2
+
+
+def test_a_replacement_excuses_no_other_rotation(workspace: Workspace, crusoe: Crusoe) -> None:
+    """Two tokens are to rotate, and there is room for none; one of them is replaced."""
+    block = 'provider "crusoe" {\n  key_limit = 3\n}\n'
+    crusoe.simulator.cloud.key_limit = 3
+    crusoe.simulator.cloud.add_key(crusoe.user, alias="laptop")
+    for n in (1, 2):
+        both = numbered(n) + numbered(n).replace('"ci"', '"cd"')
+        workspace.write(block + both)
+        if n == 1:
+            workspace.apply().succeeded()
+    other = "crusoe_storage_rotating_token.cd"
+
+    for options in (("-parallelism=10",), ("-refresh=false",)):
+        workspace.plan(f"-replace={ADDRESS}", *options).failed_with(REFUSED)
+        workspace.plan(f"-replace={other}", *options).failed_with(REFUSED)
+    plan = workspace.plan(f"-replace={ADDRESS}", f"-replace={other}", out="p").succeeded()
+    assert plan.actions == {ADDRESS: "replace", other: "replace"}
+    workspace.apply("p").succeeded()
+
+
 def test_the_warning_does_not_depend_on_the_order_of_planning(workspace: Workspace) -> None:
     """A plain token, new in the same plan, takes the other slot."""
     workspace.write(rotating() + PLAIN)

@@ -137,6 +137,7 @@ class Terraform:
     importing: bool = False
     others: int = 0
     operations: int = 10
+    replaced: int = 0
 
     def is_planning(self) -> bool:
         return self.planning
@@ -155,6 +156,10 @@ class Terraform:
 
     def loads_whole_state(self) -> bool:
         return self.planning
+
+    def replaces(self, type_name: str) -> int:
+        del type_name
+        return self.replaced
 
     def parallelism(self) -> int:
         return self.operations

@@ -100,6 +100,47 @@ def test_where_nothing_can_be_known_nothing_is_refused() -> None:
     assert given.clock.seconds == 0
 
 
+# -- A rotation that may be the first half of a replacement ----------------------------------------
+
+
+def test_a_rotation_without_room_is_excused_as_often_as_something_is_replaced() -> None:
+    """At once: the successor comes next, and nothing could be waited for."""
+    given = world("A", "B")
+    given.quota.plan_keep("A")
+
+    assert given.quota.excuse(1)
+    assert given.clock.seconds == 0
+    given.quota.plan_release("A")
+    given.quota.plan_successor(1, counted=False, excused=True)
+
+    assert given.quota.plan_creation()
+    assert not given.quota.excuse(1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "replaced", "terraform"),
+    [("AB", 0, {}), ("A", 1, {}), ("AB", 1, {"planning": False}), ("AB", 1, {"nothing": True})],
+)
+def test_nothing_else_is_excused(keys: str, replaced: int, terraform: dict[str, bool]) -> None:
+    """Where nothing is replaced, where there is room, and where nothing would be refused."""
+    assert not world(*keys, **terraform).quota.excuse(replaced)
+
+
+def test_a_rotation_that_was_excused_for_nothing_is_counted_in_the_end() -> None:
+    """Whatever else is replaced then has no room."""
+    given = world("A", "B", "C")
+    for name in "AB":
+        given.quota.plan_keep(name)
+    assert given.quota.excuse(1)  # that of A
+    given.quota.plan_release("B")
+
+    given.quota.plan_successor(1, counted=False, excused=False)  # that of B
+
+    with pytest.raises(PlanExceedsQuota) as caught:
+        given.quota.plan_creation()
+    assert caught.value.shortage.verdict.creations == 2
+
+
 def test_what_is_hopeless_is_refused_even_then() -> None:
     """More creations than slots."""
     given = world(operations=1)

@@ -56,6 +56,29 @@ def test_what_commands_do(command: str, does: Does) -> None:
     assert read(command).does() is does
 
 
+@pytest.mark.parametrize(
+    ("arguments", "replaced"),
+    [
+        ("apply", 0),
+        ("plan -replace=a_b.x", 1),
+        ("plan -replace a_b.x p", 1),
+        ("plan -replace=a_b.x -replace=a_b.y", 2),
+        ("plan -replace=a_b.x -replace=a_b.x", 1),
+        ("plan -replace=a_b.x[0] -replace=a_b.x[1]", 2),
+        ('plan -replace=module.m["a_b.x"].a_b.y["z.q_r.s"]', 1),
+        ('plan -replace=q_r.x["k.a_b.x"]', 0),
+        ('plan -replace=module.m["a_b.x"].q_r.y', 0),
+        ("plan -replace=q_r.x -replace=a_b_c.x -replace=x_a_b.c", 0),
+        ("plan -target=a_b.x", 0),
+        ("plan -replace", 0),
+    ],
+)
+def test_what_a_command_replaces_is_counted_by_type(arguments: str, replaced: int) -> None:
+    """By the addresses that it gives; the type is that of the last step."""
+    assert read(f"terraform {arguments}").replaces("a_b") == replaced
+    assert read("terraform plan", {"TF_CLI_ARGS_plan": "-replace=a_b.x"}).replaces("a_b") == 1
+
+
 def test_a_saved_plan_may_come_from_the_environment() -> None:
     """As any other argument."""
     assert read("terraform apply", {"TF_CLI_ARGS_apply": "-json p"}).does() is Does.APPLIES

@@ -70,7 +70,7 @@ class KeyRefresh:
             ready_for_revocation=bool(leaving),
         )
         self._memory.look(self._session.now())
-        self._memory.counted = False
+        self._memory.plans_anew()
         self._memory.keep(refreshed.holding._replace(leaving=leaving), self._ctx.private)
         return refreshed.as_of(self._session.now())
 

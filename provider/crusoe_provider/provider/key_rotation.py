@@ -47,7 +47,7 @@ class KeyRotation:
         self._prior = prior
         self._planned = planned
         self._memory = RotationMemory.of(ctx.private)
-        self._memory.counted = False
+        self._memory.plans_anew()
         self._memory.teach(session.ownership)
         # Before anything exists: a key whose secret could not be encrypted would be lost.
         self._recipients = Recipients(given(planned.encrypt_to) or ())

@@ -31,6 +31,10 @@ _ANOTHER_USER: Final = (
     "\n        NAME = { access_key_id = var.access_key_id, secret_key = var.secret_key }"
     "\n      }\n"
 )
+_WITH_A_GAP: Final = (
+    "make a new key all the same, with a gap: terraform apply -replace=ADDRESS revokes the current "
+    "key first (where that is refused as well, terraform taint ADDRESS and terraform apply do it)"
+)
 GAP: Final = (
     "Clients lose access while the storage token is replaced",
     (
@@ -87,7 +91,7 @@ def diagnosis(error: QuotaExceeded) -> Diagnosis:
     """Return what to tell of there being no room."""
     match error:
         case PlanExceedsQuota():
-            return _plan(error.shortage)
+            return _plan(error.shortage, rotating=error.rotating)
         case NoSlotCameFree():
             return _apply(error)
         case NoRoomToOpen():
@@ -112,13 +116,13 @@ def _others(shortage: Shortage) -> str:
     return f" {_keys(shortage)}" if shortage.keys else ""
 
 
-def _plan(shortage: Shortage) -> Diagnosis:
+def _plan(shortage: Shortage, *, rotating: bool) -> Diagnosis:
     verdict = shortage.verdict
     return Diagnosis(
         "Plan needs more storage tokens than a user may have",
         f"A user may have {shortage.limit} storage tokens in an organization. After this plan "
         f"there would be {verdict.needed}: {len(verdict.staying)} that exist and stay, and "
-        f"{verdict.creations} to be created.\n\n{_ways_out(shortage)}",
+        f"{verdict.creations} to be created.\n\n{_ways_out(shortage, rotating=rotating)}",
     )
 
 
@@ -159,7 +163,7 @@ def _keys(shortage: Shortage) -> str:
     return f"The user has these now:\n{''.join(_entry(shortage, key) for key in shortage.keys)}"
 
 
-def _ways_out(shortage: Shortage) -> str:
+def _ways_out(shortage: Shortage, *, rotating: bool = False) -> str:
     if not shortage.keys:
         return f"The user has none yet. Drop a token from the configuration, or {_ANOTHER_USER}"
     ways = []
@@ -172,14 +176,17 @@ def _ways_out(shortage: Shortage) -> str:
             f"delete a token that nobody needs, and no other configuration manages {NEWER_CLI}:"
             f"{commands}"
         )
-        ways.append(
-            "let this configuration manage one that exists, in place of a new one:\n\n"
-            f"{import_block(unmanaged[0])}\n"
-        )
+        if not rotating:
+            ways.append(
+                "let this configuration manage one that exists, in place of a new one:\n\n"
+                f"{import_block(unmanaged[0])}\n"
+            )
         ways.append(
             "where crusoe_storage_s3_key of Crusoe's own provider manages it: hand it over with a "
             "moved block, or remove it in one apply and create the new one in the next"
         )
+    if rotating:
+        ways.append(_WITH_A_GAP)
     ways.append("drop a token from the configuration")
     ways.append(_ANOTHER_USER)
     listed = "".join(f"\n  - {way}" for way in ways)

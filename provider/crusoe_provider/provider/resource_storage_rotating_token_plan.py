@@ -6,33 +6,34 @@ clock: what had come is written into the state when Terraform loads or refreshes
 held against the time of the last refresh, which is kept in the private data.
 """
 
+from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
 from tf.types import Unknown
 
+from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.provider import quota_plan
 from crusoe_provider.provider.attributes import ORGANIZATION_ID, PROFILE
-from crusoe_provider.provider.diagnostics import Refusal
-from crusoe_provider.provider.encryption_texts import (
-    EARLIER_STATES_OF_TWO,
-    ENCRYPT_TO,
-    SECRET_NEEDED,
-)
+from crusoe_provider.provider.encryption_texts import ENCRYPT_TO
 from crusoe_provider.provider.profile_change import changes_user, planned_session
 from crusoe_provider.provider.quota_texts import rotation_warning
+from crusoe_provider.provider.secrets_plan import SecretsPlan
 from crusoe_provider.provider.validators import given
 from crusoe_provider.providerserver.resource import PlanContext, State
 from crusoe_provider.tokens import encryption
+from crusoe_provider.tokens.errors import OwnerUnknown, PlanExceedsQuota
 from crusoe_provider.tokens.rotating_token import KEY_ATTRIBUTES, RotatingToken
 from crusoe_provider.tokens.rotation import Aim, Holding, aim_of, surplus
 from crusoe_provider.tokens.rotation_memory import RotationMemory
-from crusoe_provider.tokens.token import Token, is_unknown
+from crusoe_provider.tokens.token import is_unknown
 
 if TYPE_CHECKING:
     from crusoe_provider.tokens.quota import Quota
+    from crusoe_provider.tokens.session import Session
     from crusoe_provider.tokens.sessions import Sessions
 
+_TYPE: Final = "crusoe_storage_rotating_token"
 _NEW: Final[dict[str, Any]] = dict.fromkeys(KEY_ATTRIBUTES, Unknown)
 
 
@@ -91,12 +92,12 @@ class RotatingTokenPlan:
         return planned
 
     def _release_predecessor(self, quota: "Quota") -> None:
-        memory = self._memory
+        memory, session = self._memory, self._session
         for key in {*memory.keys, *memory.leaving}:
             quota.plan_release(key)
-        if memory.counted:
-            # The first half of this replacement was a rotation, which now is none.
-            quota.drop_planned_creation()
+        if memory.keys and session is not None:
+            replaced = session.terraform.replaces(_TYPE)
+            quota.plan_successor(replaced, counted=memory.counted, excused=memory.excused)
 
     # -- A token that is there -----------------------------------------------------------------
 
@@ -129,9 +130,9 @@ class RotatingTokenPlan:
             keys=holding.keys,
         ):
             ctx.requires_replace.add(PROFILE)
-        self._memory.counted = False
+        self._memory.plans_anew()
         self._count(current, holding, aim)
-        found = self._with_secrets(current, planned)
+        found = SecretsPlan(self._session, ctx, self._memory).of(current, planned.encrypt_to)
         self._memory.keep(holding, ctx.private)
         if wanted is Wanted.MAYBE:
             rotated, kept = (_outcome(found, planned, aims[rotate]) for rotate in (True, False))
@@ -199,46 +200,6 @@ class RotatingTokenPlan:
         due = current.but(revoke_previous_after=planned.revoke_previous_after)
         return looked is not None and due.due_for_revocation(looked)
 
-    # -- Secrets -------------------------------------------------------------------------------
-
-    def _with_secrets(self, current: RotatingToken, planned: RotatingToken) -> RotatingToken:
-        """Return the keys that are there with what becomes of their secrets.
-
-        Named recipients take up every secret that the state, or for an import the environment, has
-        in the clear.
-        """
-        encrypt_to = given(planned.encrypt_to)
-        tokens = [current.current, current.previous]
-        clear = [token is not None and token.secret_key is not None for token in tokens]
-        if encrypt_to is not None:
-            tokens = [
-                token.but(**encryption.planned(encrypt_to)) if token and is_clear else token
-                for token, is_clear in zip(tokens, clear, strict=True)
-            ]
-            if any(clear):
-                self._warn_of_earlier_states()
-        secrets = (current.secret_key, current.encrypted_secret_key)
-        if tokens[0] is not None and secrets == (None, None):
-            tokens[0] = self._with_imported_secret(tokens[0], encrypt_to)
-        return current.with_current(tokens[0]).with_previous(tokens[1])
-
-    def _with_imported_secret(self, token: Token, encrypt_to: Any) -> Token:
-        session, memory = self._session, self._memory.of_key(token.access_key_id)
-        if not memory.secret_due or session is None:
-            return token
-        if session.import_secret is not None:
-            return token.but(**encryption.planned(encrypt_to))
-        if session.terraform.is_applying():
-            raise Refusal(SECRET_NEEDED)
-        return token
-
-    def _warn_of_earlier_states(self) -> None:
-        session = self._session
-        # A replacement revokes the keys, which makes their secrets worthless.
-        if session is None or session.terraform.is_applying() or self._ctx.requires_replace:
-            return
-        self._ctx.diagnostics.add_warning(*EARLIER_STATES_OF_TWO)
-
     def _count(self, current: RotatingToken, holding: Holding, aim: Aim) -> None:
         session, organization_id = self._session, current.organization_id
         if session is None or not organization_id:
@@ -259,8 +220,19 @@ class RotatingTokenPlan:
             if key not in going:
                 quota.plan_keep(key)
         if aim.rotate:
-            self._memory.counted = True
-            quota_plan.count_creation(session, quota, self._ctx.diagnostics)
+            self._count_rotation(session, quota)
+
+    def _count_rotation(self, session: "Session", quota: "Quota") -> None:
+        memory = self._memory
+        with suppress(CrusoeError, OwnerUnknown):  # the count meets it too, and reports it
+            memory.excused = quota.excuse(session.terraform.replaces(_TYPE))
+        memory.counted = not memory.excused
+        if memory.counted:
+            try:
+                quota_plan.count_creation(session, quota, self._ctx.diagnostics)
+            except PlanExceedsQuota as error:
+                error.rotating = True
+                raise
 
 
 def _outcome(found: RotatingToken, planned: RotatingToken, aim: Aim) -> RotatingToken:

@@ -1,5 +1,6 @@
 """The command line of Terraform (or OpenTofu), read as Terraform reads it."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ _WITH_VALUE: Final = frozenset(
 )
 # What Go's strconv.ParseBool takes for true.
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+# The key of an instance, in which anything may stand.
+_INDEX: Final = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]")
 _DEFAULT_PARALLELISM: Final = 10
 
 
@@ -51,11 +54,13 @@ class CommandLine:
         name: The subcommand, such as `apply`; empty if there is none.
         options: The options by name, without hyphens; of one that is given twice the last.
         positional: Whether an argument follows that is no option: a saved plan, for `apply`.
+        replaced: The addresses of all options `-replace`.
     """
 
     name: str
     options: Mapping[str, str]
     positional: bool
+    replaced: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, command: Sequence[str], environ: Mapping[str, str]) -> Self:
@@ -101,6 +106,14 @@ class CommandLine:
         names = ("target", "target-file", "exclude", "exclude-file")
         return any(name in self.options for name in names)
 
+    def replaces(self, type_name: str) -> int:
+        """Return how many objects of a resource type the command is told to replace.
+
+        Whether there are objects with these addresses is not known here.
+        """
+        of_type = [a for a in self.replaced if _INDEX.sub("", a).split(".")[-2:-1] == [type_name]]
+        return len(set(of_type))
+
     def parallelism(self) -> int:
         """Return how many operations run at a time."""
         given = self.options.get("parallelism", "")
@@ -124,17 +137,20 @@ def _words(text: str) -> list[str]:
         return []
 
 
-def _read(arguments: Sequence[str]) -> tuple[dict[str, str], bool]:
+def _read(arguments: Sequence[str]) -> tuple[dict[str, str], bool, tuple[str, ...]]:
     options: dict[str, str] = {}
+    replaced: list[str] = []
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
         if argument == "--":
             break
         if not argument.startswith("-") or argument == "-":
-            return options, True
+            return options, True, tuple(replaced)
         name, equals, value = argument.removeprefix("-").removeprefix("-").partition("=")
         if not equals and name in _WITH_VALUE:
             value = rest.pop(0) if rest else ""
         options[name] = value if equals or name in _WITH_VALUE else "true"
-    return options, bool(rest)
+        if name == "replace":
+            replaced.append(value)
+    return options, bool(rest), tuple(replaced)

@@ -122,6 +122,14 @@ class Terraform:
         """Say whether the command certainly does no more than refresh."""
         return self._command().only_refreshes()
 
+    def replaces(self, type_name: str) -> int:
+        """Return how many objects of a resource type its command is told to replace.
+
+        It is all that tells: the plan that comes first for an object to be replaced is that of an
+        ordinary update.
+        """
+        return self._command().replaces(type_name)
+
     def parallelism(self) -> int:
         """Return how many operations Terraform carries out at a time."""
         return self._command().parallelism()

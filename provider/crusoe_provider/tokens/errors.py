@@ -111,7 +111,13 @@ class QuotaExceeded(TokenError):
 
 
 class PlanExceedsQuota(QuotaExceeded):
-    """The plan needs more tokens than a user may have."""
+    """The plan needs more tokens than a user may have.
+
+    Attributes:
+        rotating: Whether what it needs one for is a rotation.
+    """
+
+    rotating: bool = False
 
 
 class NoRoomToOpen(QuotaExceeded):

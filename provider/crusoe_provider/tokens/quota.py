@@ -196,6 +196,46 @@ class Quota:
             self._count.creation_dropped()
         self._calls.notify()
 
+    def excuse(self, replaced: int) -> bool:
+        """Say whether a rotation without certain room may be none, and is not to be counted yet.
+
+        Before an object is replaced its update is planned, and with that a rotation that is due.
+
+        Args:
+            replaced: How many objects of this kind the command is told to replace.
+
+        Raises:
+            OwnerUnknown: Whose the keys are cannot be told.
+            CrusoeError: The keys, or whose they are, could not be read.
+        """
+        if not replaced or not self._checks_plans():
+            return False
+        self._list(fresh=False, recent=_SNAPSHOT_SECONDS)
+        with self._lock:
+            room = len(self._count.existing) + self._count.creations < self._limit
+            excused = not room and self._tallies.successors < replaced
+            self._tally.excused += excused
+        return excused
+
+    def plan_successor(self, replaced: int, *, counted: bool, excused: bool) -> None:
+        """Take note of the second half of a replacement; the creation of it is counted by itself.
+
+        Args:
+            replaced: How many objects of this kind the command is told to replace.
+            counted: Whether the first half counted a creation, which now is none.
+            excused: Whether it was excused from that.
+        """
+        with self._lock:
+            if counted:
+                self._count.creation_dropped()
+            if excused:
+                self._tally.excused = max(0, self._tally.excused - 1)
+            self._tallies.successors += 1
+            if self._tallies.successors >= replaced:
+                # Those that are left will be carried out.
+                self._tallies.judge_excused()
+        self._calls.notify()
+
     def plan_keep(self, access_key_id: str) -> None:
         """The plan keeps this key.
 

@@ -26,12 +26,14 @@ class RotationMemory:
         looked: When the state was refreshed last, RFC 3339, give or take an hour.
         counted: Whether this plan has counted the creation of a key, for the case that it turns
             out to be the first half of a replacement.
+        excused: Whether it was excused from that, because there is no room for it.
     """
 
     keys: dict[str, Memory] = field(default_factory=dict)
     leaving: tuple[str, ...] = ()
     looked: str | None = None
     counted: bool = False
+    excused: bool = False
 
     @classmethod
     def of(cls, private: Mapping[str, Any]) -> Self:
@@ -51,6 +53,7 @@ class RotationMemory:
             ),
             looked=looked if isinstance(looked, str) else None,
             counted=private.get("counted") is True,
+            excused=private.get("excused") is True,
         )
 
     def of_key(self, access_key_id: str) -> Memory:
@@ -76,6 +79,12 @@ class RotationMemory:
             private["looked"] = self.looked
         if self.counted:
             private["counted"] = True
+        if self.excused:
+            private["excused"] = True
+
+    def plans_anew(self) -> None:
+        """Forget what a plan has counted."""
+        self.counted = self.excused = False
 
     @property
     def looked_at(self) -> datetime | None:

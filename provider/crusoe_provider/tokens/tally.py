@@ -46,6 +46,7 @@ class Tally:
             included.
         deciding: Creations that wait for the verdict on a plan.
         refused: Whether one was refused.
+        excused: Rotations without room that may be the first halves of replacements.
     """
 
     count: QuotaCount
@@ -57,6 +58,7 @@ class Tally:
     under_way: int = 0
     deciding: int = 0
     refused: bool = False
+    excused: int = 0
 
 
 class Tallies:
@@ -65,11 +67,13 @@ class Tallies:
     Attributes:
         lock: Is held by whoever reads or changes a tally, or what is known of keys.
         fates: What is known of keys.
+        successors: How many replacements have come to their second half.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.fates = KeyFates()
+        self.successors = 0
         self._of: dict[Owner, Tally] = {}
 
     def new(self, limit: int) -> Tally:
@@ -79,6 +83,13 @@ class Tallies:
     def joined(self, tally: Tally, owner: Owner) -> Tally:
         """Return the tally of a user; `tally`, if it is the first one. The lock is held."""
         return self._of.setdefault(owner, tally)
+
+    def judge_excused(self) -> None:
+        """Count the rotations that were excused after all. The lock is held."""
+        for tally in self._of.values():
+            for _ in range(tally.excused):
+                tally.count.creation_planned()
+            tally.excused = 0
 
     def with_key(self, access_key_id: str) -> Tally | None:
         """Return the tally in which a key counts, as far as is known. The lock is held."""

@@ -24,6 +24,9 @@ class Terraform(Protocol):
     def loads_whole_state(self) -> bool:
         """Say whether it certainly shows this process all of its state in a plan."""
 
+    def replaces(self, type_name: str) -> int:
+        """Return how many objects of a resource type its command is told to replace."""
+
     def parallelism(self) -> int:
         """Return how many operations it runs at a time."""
 
