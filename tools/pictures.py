@@ -29,17 +29,13 @@ resource "crusoe_storage_token" "app" {
 }
 """
 ROTATION: Final = """\
-resource "crusoe_storage_token" "ci" {
+resource "crusoe_storage_rotating_token" "ci" {
   alias               = "ci-uploads"
   rotate_when_changed = { quarter = "%s" }
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 resource "terraform_data" "consumer" {
-  input = crusoe_storage_token.ci.access_key_id
+  input = crusoe_storage_rotating_token.ci.access_key_id
 }
 """
 _THEME: Final = TerminalTheme(
