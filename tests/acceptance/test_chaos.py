@@ -15,10 +15,13 @@ import psutil
 import pytest
 
 from crusoe_provider.provider.diagnostics import SECRET_VARIABLE
+from crusoe_provider.tokens.encryption import decrypt
+from crusoe_provider.tokens.errors import WrongCiphertext
 from crusoe_simulator.faults import Answer, Fault
 from harness.process import EXIT_SECONDS, Running
 from harness.result import Result
 from harness.workspace import Workspace
+from support.keys import AGE, AGE_IDENTITY, SSH, SSH_IDENTITY
 from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
@@ -111,6 +114,8 @@ class Chaos:
         lines.append(f'rotate_when_changed = {{ n = "{self.random.randint(1, 3)}" }}')
         if self.random.random() < 0.3:
             lines.append('expires_after = "90d"')
+        if self.random.random() < 0.5:
+            lines.append(f'encrypt_to = ["{self.random.choice([AGE, SSH])}"]')
         lines += ["timeouts {", '  create = "2s"', '  update = "2s"', "}"]
         body = "".join(f"  {line}\n" for line in lines)
         block = f'resource "crusoe_storage_rotating_token" "r" {{\n{body}}}\n'
@@ -284,8 +289,12 @@ class Chaos:
                 continue
             for prefix in ("", "previous_"):
                 key = keys.get(attributes.get(f"{prefix}access_key_id"))
+                clear = attributes[f"{prefix}secret_key"]
+                if attributes.get("encrypt_to"):
+                    assert clear is None
                 if key:
-                    assert attributes[f"{prefix}secret_key"] == key.secret_key
+                    ciphertext = attributes.get(f"{prefix}encrypted_secret_key")
+                    assert (decrypted(ciphertext) if ciphertext else clear) == key.secret_key
 
     def stored(self) -> list[dict[str, Any]]:
         """Return the instances in the state file, deposed ones included."""
@@ -369,6 +378,14 @@ def keys_of(instance: dict[str, Any]) -> set[str]:
     private = json.loads(base64.b64decode(instance.get("private", "")) or "{}")
     known = {attributes["access_key_id"], attributes.get("previous_access_key_id")}
     return {*known, *private.get("leaving", [])} - {None}
+
+
+def decrypted(ciphertext: str) -> str:
+    """Return a secret, whichever of the recipients it is for."""
+    try:
+        return decrypt(ciphertext, AGE_IDENTITY)
+    except WrongCiphertext:
+        return decrypt(ciphertext, SSH_IDENTITY)
 
 
 @pytest.mark.parametrize("rotating", [False, True], ids=["plain", "rotating"])
