@@ -103,6 +103,9 @@ PROMISES = {
         "An `import` block takes the secret from `CRUSOE_STORAGE_TOKEN_SECRET`": (
             "acceptance/test_encryption.py::test_an_import_encrypts_the_secret_of_the_environment"
         ),
+        "`-replace` revokes both, and so do two rotations": (
+            "acceptance/test_rotating_token.py::test_replacing_revokes_both"
+        ),
         "It opens in the plan as well as in the apply": (
             "acceptance/test_ephemeral.py::test_without_a_free_slot_the_plan_says_so"
         ),
@@ -131,6 +134,14 @@ PROMISES = {
         "A plan that creates it while another key has the other slot warns": (
             "acceptance/test_rotating_quota.py::"
             "test_a_foreign_key_in_the_other_slot_is_named_at_the_creation_already"
+        ),
+        "With `encrypt_to` the state holds both secrets encrypted only": (
+            "acceptance/test_rotating_encryption.py::"
+            "test_no_secret_of_any_generation_is_ever_in_the_clear"
+        ),
+        "To make a new key all the same, with a gap": (
+            "acceptance/test_rotating_quota.py::"
+            "test_a_rotation_that_has_no_room_stands_in_the_way_of_no_replacement"
         ),
         '| `expires_after = "90d"` with `renew_before = "14d"`': RENEWED,
         "| `expires_after` alone": (
@@ -180,6 +191,7 @@ NO_PROMISES = {
         "- **HCP Terraform**: set",
     },
     "protecting-the-secret": {
+        "### A token that rotates",
         "Each recipient can decrypt it alone, so name a second one",
         "With `ephemeral = true` in the configuration it is in no state",
         "But **what was written before still holds the secret**",
