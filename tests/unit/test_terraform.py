@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,10 @@ def read(command: str, environ: dict[str, str] | None = None) -> CommandLine:
     [
         ("terraform plan", Does.PLANS),
         ("terraform -chdir=/x plan -out=p", Does.PLANS),
+        ("tofu -chdir=team plan", Does.PLANS),
+        ("tofu-1.12 -chdir=/srv/team apply p", Does.APPLIES),
+        ("/opt/tenv/OpenTofu/1.12.6/tofu --chdir=x apply", Does.BOTH),
+        ("/home/m/.tofuenv/versions/1.8.0/tofu -no-color=m apply -exclude-file x", Does.BOTH),
         ("tofu refresh", Does.PLANS),
         ("terraform import a.b c", Does.PLANS),
         ("terraform console", Does.PLANS),
@@ -333,13 +337,32 @@ def test_capabilities_tell_before_everything_else(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+TERRAFORM = b"\x7fELF\0path\tgithub.com/hashicorp/terraform\nmod\t"
+OPENTOFU = (
+    b"\x7fELF\0path\tgithub.com/opentofu/opentofu/cmd/tofu\nmod\tgithub.com/opentofu/opentofu\t"
+)
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """What lets every process run a program with such a content."""
+
+    def build(content: bytes) -> None:
+        program = tmp_path / "program"
+        program.write_bytes(content)
+        monkeypatch.setattr("psutil.Process.exe", lambda _: str(program))
+
+    return build
+
+
+@pytest.mark.parametrize("name", ["terraform", "tf", "terraform-1.9"])
 @pytest.mark.parametrize("version", ["1.9.0", "1.15.5", "1.16.0-rc2", "2.0.0"])
 def test_a_recent_terraform_that_does_not_apply_plans(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+    tmp_path: Path, built: Callable[[bytes], None], name: str, version: str
 ) -> None:
-    """It would say so."""
-    monkeypatch.setattr(Process, "program", lambda _: "terraform")
-    with running(tmp_path, *APPLY) as pid:
+    """It would say so, whatever it is called."""
+    built(TERRAFORM)
+    with running(tmp_path, *APPLY, name=name) as pid:
         terraform = Terraform(pid, {}, folder=str(tmp_path / "missing"))
         terraform.configures(BLOCK, deferral_allowed=False, version=version)
 
@@ -347,16 +370,30 @@ def test_a_recent_terraform_that_does_not_apply_plans(
 
 
 @pytest.mark.parametrize(
-    ("program", "version"), [("tofu", "1.12.6"), ("terraform", "1.8.5"), ("terraform", "junk")]
+    ("content", "version"),
+    [(OPENTOFU, "1.12.6"), (TERRAFORM, "1.8.5"), (TERRAFORM, "junk"), (b"", "1.12.6")],
 )
+@pytest.mark.parametrize("name", ["tofu", "terraform"])
 def test_what_would_not_say_so_is_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, version: str
+    tmp_path: Path, built: Callable[[bytes], None], name: str, content: bytes, version: str
 ) -> None:
-    """OpenTofu counts its versions on from Terraform's."""
-    monkeypatch.setattr(Process, "program", lambda _: program)
-    with running(tmp_path, *APPLY) as pid:
+    """OpenTofu counts its versions on from Terraform's, and may be called terraform, too."""
+    built(content)
+    with running(tmp_path, *APPLY, name=name) as pid:
         terraform = Terraform(pid, {}, folder=str(tmp_path / "missing"))
         terraform.configures(BLOCK, deferral_allowed=False, version=version)
+
+        assert terraform.phase() is Phase.UNKNOWN
+
+
+def test_a_program_that_cannot_be_read_tells_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may belong to somebody else, or have been replaced by an update meanwhile."""
+    monkeypatch.setattr("psutil.Process.exe", lambda _: str(tmp_path / "gone"))
+    with running(tmp_path, *APPLY) as pid:
+        terraform = Terraform(pid, {}, folder=str(tmp_path / "missing"))
+        terraform.configures(BLOCK, deferral_allowed=False, version="1.15.5")
 
         assert terraform.phase() is Phase.UNKNOWN
 
@@ -372,17 +409,6 @@ def test_the_command_is_that_of_the_process(tmp_path: Path) -> None:
         assert Terraform(pid, {}).parallelism() == 3
         assert not Terraform(pid, {}).creates_nothing()
         assert Terraform(pid, {"TF_CLI_ARGS": "-destroy"}).creates_nothing()
-
-
-def test_a_program_is_named_by_its_file_or_else_by_its_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file tells OpenTofu, whatever the link is called by which it was started."""
-    with running(tmp_path, "plan", name="/bin/tofu") as pid:
-        process = Process.of(pid)
-        assert process.program().startswith("python")
-        monkeypatch.setattr("psutil.Process.exe", lambda _: "")
-        assert process.program() == "tofu"
 
 
 def test_other_plugins_are_other_children(tmp_path: Path) -> None:
@@ -421,5 +447,5 @@ def test_a_process_that_is_gone_is_no_obstacle(tmp_path: Path) -> None:
     assert not gone.creates_nothing()
     assert gone.parallelism() == 10
     assert gone.other_plugins() == 0
-    assert Process.of(process.pid).program() == ""
+    assert not Process.of(process.pid).program_contains(b"")
     assert not Process.of(process.pid).is_alive()

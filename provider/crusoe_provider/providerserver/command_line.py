@@ -30,6 +30,8 @@ _WITH_VALUE: Final = frozenset(
         "var-file",
     }
 )
+# Python's letters may stand together, as in -Im; Terraform's -chdir=team is none of them.
+_PYTHONS_MODULE: Final = re.compile(r"-[A-Za-z]*m")
 # What Go's strconv.ParseBool takes for true.
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 # The key of an instance, in which anything may stand.
@@ -125,7 +127,7 @@ def _split(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
     rest = list(arguments)
     while rest and rest[0].startswith("-"):
         option = rest.pop(0)
-        if rest and not option.startswith("--") and option.endswith("m"):
+        if rest and _PYTHONS_MODULE.fullmatch(option):
             rest.pop(0)  # Terraform as a library of Python: python -m MODULE apply
     return (rest[0], rest[1:]) if rest else ("", ())
 

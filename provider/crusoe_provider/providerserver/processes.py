@@ -1,5 +1,6 @@
 """What the operating system tells of processes."""
 
+import mmap
 from typing import NamedTuple, Self
 
 import psutil
@@ -56,13 +57,16 @@ class Process(NamedTuple):
         except psutil.Error:
             return []
 
-    def program(self) -> str:
-        """Return the name of the file that it runs, or else the name that it was called by."""
+    def program_contains(self, text: bytes) -> bool:
+        """Say whether the file that it runs is known, and contains a text."""
         try:
-            path = psutil.Process(self.pid).exe()
-        except psutil.Error:
-            path = ""
-        return (path or next(iter(self.command()), "")).rpartition("/")[2]
+            with (
+                open(psutil.Process(self.pid).exe(), "rb") as file,  # noqa: PTH123 - as in markers
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+            ):
+                return content.find(text) >= 0
+        except (psutil.Error, OSError, ValueError):  # gone, not ours, empty
+            return False
 
     def children(self) -> set[int]:
         """Return the IDs of the processes that it has started and that have not ended yet."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from crusoe_provider.providerserver.processes import Process
 
 _TELLS_SINCE: Final = (1, 9)
+# Go writes into each program what it was built from.
+_IS_TERRAFORM: Final = b"path\tgithub.com/hashicorp/terraform\n"
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -150,11 +152,11 @@ class Terraform:
     def _found_out(self) -> Phase:
         from crusoe_provider.providerserver.command_line import Does  # noqa: PLC0415 - see above
 
-        if self._tells():
+        does = self._command().does()
+        # In this order: most commands say it themselves, and need no look at the program.
+        if does is Does.PLANS or self._tells():
             return Phase.PLANNING
-        match self._command().does():
-            case Does.PLANS:
-                return Phase.PLANNING
+        match does:
             case Does.APPLIES:
                 return Phase.APPLYING
             case Does.BOTH:
@@ -165,8 +167,8 @@ class Terraform:
         """Say whether this Terraform would have said so if it were applying."""
         version = _VERSION.match(self._version)
         recent = version is not None and (int(version[1]), int(version[2])) >= _TELLS_SINCE
-        # OpenTofu counts its versions on from the same number.
-        return recent and self._process().program().startswith("terraform")
+        # OpenTofu counts its versions on from the same number, and may be called terraform, too.
+        return recent and self._process().program_contains(_IS_TERRAFORM)
 
     def _phase_by_marker(self) -> Phase:
         from crusoe_provider.providerserver.markers import Markers  # noqa: PLC0415 - see above
