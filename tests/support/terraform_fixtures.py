@@ -7,7 +7,7 @@ A test that needs a newer one says so:
 It runs with the Terraform on the path if that has it, and otherwise with the newest one that is
 claimed. Where somebody has chosen a Terraform (`make acceptance TERRAFORM=…`) which lacks it, and
 where the newest is not to be had, the test is skipped, and says why. `opentofu` is the first
-OpenTofu that has it; without it, none has.
+OpenTofu that has it; without it, none has. What no Terraform has says `None` in its place.
 
 Most tests need no marker: what `harness.features` finds in their configuration is enough for them
 to be skipped with a version that lacks it.
@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from harness import terraforms
-from harness.features import LacksFeatureError
+from harness.features import LacksFeatureError, either
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,9 +43,8 @@ def _terraform_that_is_new_enough(
     version = terraforms.version(terraforms.executable())
     if version.has(terraform, opentofu):
         return
-    if terraforms.is_chosen():
-        also = f" or OpenTofu {opentofu}" if opentofu else ""
-        pytest.skip(f"needs Terraform {terraform}{also}; this is {version}")
+    if terraforms.is_chosen() or terraform is None:
+        pytest.skip(f"needs {either(terraform, opentofu)}; this is {version}")
     monkeypatch.setenv(terraforms.VARIABLE, str(newest()))
 
 

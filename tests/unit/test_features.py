@@ -37,6 +37,44 @@ def test_a_feature_is_found_in_the_configuration(tmp_path: Path, code: str, name
 
 
 @pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("terraform {\n  encryption {\n  }\n}", "encryption blocks"),
+        (
+            'provider "crusoe" {\n  alias    = "by_user"\n  for_each = var.users\n}',
+            "provider blocks with for_each",
+        ),
+        (
+            'resource "a" "b" {\n  c = 1\n\n  lifecycle {\n    enabled = var.d\n  }\n}',
+            "enabled in lifecycle blocks",
+        ),
+        (
+            'resource "a" "b" {\n  lifecycle {\n    destroy = false\n  }\n}',
+            "destroy in lifecycle blocks",
+        ),
+    ],
+)
+def test_what_no_terraform_has_is_found(tmp_path: Path, code: str, name: str) -> None:
+    """Whatever its version."""
+    (tmp_path / "main.tf").write_text(code + "\n")
+
+    with pytest.raises(LacksFeatureError, match=rf"^{name} need OpenTofu 1\.\d+; this is T"):
+        require(NEW, tmp_path, ["plan"])
+    require(TOFU, tmp_path, ["plan"])
+
+
+def test_what_only_looks_like_it_is_not_found(tmp_path: Path) -> None:
+    """In another block, or in one that Terraform has, too."""
+    (tmp_path / "main.tf").write_text(
+        'provider "crusoe" {}\nresource "a" "b" {\n  for_each = var.c\n}\n'
+        "removed {\n  from = a.d\n  lifecycle {\n    destroy = false\n  }\n}\n"
+        'provider "crusoe" {\n  alias = "x"\n}\nlocals {\n  enabled = 1\n}\n'
+    )
+
+    assert {feature.name for feature in used(tmp_path, ["plan"])} == {"removed blocks"}
+
+
+@pytest.mark.parametrize(
     "args", [["plan", "-generate-config-out=x.tf"], ["test"], ["query"], ["apply", "-invoke=a.b.c"]]
 )
 def test_a_feature_is_found_in_the_command(tmp_path: Path, args: list[str]) -> None:

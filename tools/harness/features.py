@@ -22,17 +22,22 @@ class Feature:
 
     Attributes:
         name: What to call it.
-        terraform: The first version of Terraform.
-        opentofu: The first version of OpenTofu; `None` if none has it.
+        terraform: The first version of Terraform; `None` if none has it.
+        opentofu: The same of OpenTofu.
         code: What it looks like in a configuration, if it is part of one.
         argument: How an argument of the command begins, if it is one.
     """
 
     name: str
-    terraform: str
+    terraform: str | None
     opentofu: str | None
     code: str | None = None
     argument: str | None = None
+
+
+def _inside(block: str, argument: str) -> str:
+    """Return what finds an argument in a block, which ends with a bracket that is not indented."""
+    return rf'^{block} "[^}}\n]*\n(?:(?!}}).*\n)*?\s+{argument}\s*='
 
 
 FEATURES: Final = (
@@ -54,6 +59,11 @@ FEATURES: Final = (
     Feature("actions", "1.14", None, code=r'^\s*action\s+"'),
     Feature("-invoke", "1.14", None, argument="-invoke"),
     Feature("terraform query", "1.14", None, argument="query"),
+    Feature("encryption blocks", None, "1.7", code=r"^\s*encryption\s*{"),
+    Feature("provider blocks with for_each", None, "1.9", code=_inside("provider", "for_each")),
+    Feature("-exclude", None, "1.9", argument="-exclude"),
+    Feature("enabled in lifecycle blocks", None, "1.11", code=_inside("resource", "enabled")),
+    Feature("destroy in lifecycle blocks", None, "1.12", code=_inside("resource", "destroy")),
 )
 _REQUIRED: Final = re.compile(r'^\s*required_version\s*=\s*">= *([\d.]+)"', re.MULTILINE)
 _FILES: Final = ("*.tf", "*.tftest.hcl")
@@ -67,10 +77,14 @@ def require(version: Version, folder: Path, args: Sequence[str]) -> None:
     """
     for feature in used(folder, args):
         if not version.has(feature.terraform, feature.opentofu):
-            also = f" or OpenTofu {feature.opentofu}" if feature.opentofu else ""
-            raise LacksFeatureError(
-                f"{feature.name} need Terraform {feature.terraform}{also}; this is {version}"
-            )
+            needed = either(feature.terraform, feature.opentofu)
+            raise LacksFeatureError(f"{feature.name} need {needed}; this is {version}")
+
+
+def either(terraform: str | None, opentofu: str | None) -> str:
+    """Return the name of the first versions that have something; `None` is a product without it."""
+    versions = {"Terraform": terraform, "OpenTofu": opentofu}
+    return " or ".join(f"{product} {first}" for product, first in versions.items() if first)
 
 
 def used(folder: Path, args: Sequence[str]) -> Iterator[Feature]:

@@ -51,12 +51,12 @@ class Version:
     product: Literal["Terraform", "OpenTofu"]
     number: tuple[int, int, int]
 
-    def has(self, terraform: str, opentofu: str | None) -> bool:
+    def has(self, terraform: str | None, opentofu: str | None) -> bool:
         """Say whether it has what came with these versions, such as `1.14`.
 
         Args:
-            terraform: The first version of Terraform.
-            opentofu: The first version of OpenTofu; `None` if no version has it.
+            terraform: The first version of Terraform; `None` if no version has it.
+            opentofu: The same of OpenTofu.
         """
         first = terraform if self.product == "Terraform" else opentofu
         return first is not None and self.number >= tuple(map(int, first.split(".")))
