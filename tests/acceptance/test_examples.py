@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
-from harness import terraforms
+from harness import features, terraforms
 from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
 from support import stand_in_plugin
@@ -47,6 +47,9 @@ def snippets(*languages: str) -> Iterator[tuple[Path, int, str]]:
 def example(value: object, code: str, name: str) -> ParameterSet:
     """Return a parameter that runs with a Terraform that knows what the code uses."""
     marks = [pytest.mark.needs_terraform("1.14")] if NEW.search(code) else []
+    for feature in features.used_in(code):
+        if feature.terraform is None:
+            marks = [pytest.mark.needs_terraform(None, opentofu=feature.opentofu)]
     return pytest.param(value, marks=marks, id=name)
 
 
@@ -90,7 +93,7 @@ def test_an_example_is_valid(folder: Path, empty: Workspace) -> None:
     assert validated.diagnostics == ()
 
 
-@pytest.mark.needs_terraform("1.12")
+@pytest.mark.needs_terraform("1.12", opentofu="1.12")
 @pytest.mark.parametrize(
     "file", sorted(EXAMPLES.rglob(BY_IDENTITY)), ids=lambda file: file.parent.name
 )

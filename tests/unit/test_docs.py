@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import docs
 from crusoe_provider import version
+from harness.sandbox import SOURCE_WITH_HOST
 from schema import elements
 
 REPOSITORY = Path(__file__).parents[2]
@@ -102,6 +104,27 @@ def test_the_reference_is_the_one_that_is_generated() -> None:
         *("list-resources", "actions"),
     )
     assert {file for folder in folders for file in (docs.DOCS / folder).rglob("*")} < generated
+
+
+def test_the_registry_can_read_each_page() -> None:
+    """It takes the start page without a subcategory, and every other one with these three."""
+    pages = [page for page in docs.DOCS.rglob("*.md") if page.parent.name != "development"]
+
+    for page in pages:
+        start, matter, _ = page.read_text(encoding="utf-8").split("---\n", 2)
+        names = {"page_title", "description"}
+        if page != docs.DOCS / "index.md":
+            names.add("subcategory")
+        assert start == "", page
+        assert set(yaml.safe_load(matter)) == names, page
+
+
+def test_the_registry_can_read_the_schema() -> None:
+    """It has the form that Terraform prints."""
+    document = json.loads(docs.SCHEMA.read_text(encoding="utf-8"))
+
+    assert document.keys() == {"format_version", "provider_schemas"}
+    assert list(document["provider_schemas"]) == [SOURCE_WITH_HOST]
 
 
 def test_every_attribute_says_what_people_need() -> None:

@@ -93,10 +93,16 @@ def used(folder: Path, args: Sequence[str]) -> Iterator[Feature]:
     kinds = _FILES if args[0] == "test" else _FILES[:1]
     files = [file for kind in kinds for file in folder.rglob(kind)]
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    yield from used_in(text)
     for feature in FEATURES:
-        if feature.code and re.search(feature.code, text, re.MULTILINE):
-            yield feature
         if feature.argument and any(argument.startswith(feature.argument) for argument in args):
             yield feature
     for number in _REQUIRED.findall(text):
         yield Feature("configurations that say so", number, number)
+
+
+def used_in(code: str) -> Iterator[Feature]:
+    """Yield the features that a piece of a configuration uses."""
+    for feature in FEATURES:
+        if feature.code and re.search(feature.code, code, re.MULTILINE):
+            yield feature
