@@ -67,7 +67,7 @@ _HELD_BY_OWN: Final = (
     "If this token is to replace one, and its lifecycle block sets create_before_destroy, the old "
     "one keeps its slot until the new one was created: free a slot, or take that setting out of "
     "the block for one apply. If it sets destroy = false, which OpenTofu has, the old one was only "
-    "forgotten: it exists, and this state does not know it any more. Take that setting out, then "
+    "forgotten: it exists, and OpenTofu does not manage it any more. Take that setting out, then "
     "revoke the old one, or import it and apply again. If the old one is tainted, for instance "
     "because a provisioner failed, and the state has its secret, terraform untaint keeps it "
     "instead; the next apply then deletes what is left of its predecessor."
