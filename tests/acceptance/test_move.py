@@ -38,7 +38,13 @@ def both(crusoe: Crusoe, tmp_path: Path) -> Iterator[Workspace]:
 
 
 def write_state(workspace: Workspace, kind: str, attributes: dict[str, Any]) -> None:
-    """Write a state file with one resource of Crusoe's own provider."""
+    """Write a state file with one resource, in the form of Crusoe's own provider, version 1.1.1."""
+    secret = [{"type": "get_attr", "value": "secret_access_key"}]
+    instance = {
+        "schema_version": 0,
+        "attributes": attributes,
+        "sensitive_attributes": [secret],
+    }
     state = {
         "version": 4,
         "terraform_version": "1.8.0",
@@ -51,9 +57,10 @@ def write_state(workspace: Workspace, kind: str, attributes: dict[str, Any]) -> 
                 "type": kind,
                 "name": "ci",
                 "provider": 'provider["registry.terraform.io/crusoecloud/crusoe"]',
-                "instances": [{"schema_version": 0, "attributes": attributes}],
+                "instances": [instance],
             }
         ],
+        "check_results": None,
     }
     (workspace.folder / "terraform.tfstate").write_text(json.dumps(state))
 
@@ -81,13 +88,22 @@ def as_it_is(attributes: dict[str, Any]) -> dict[str, Any]:
     return attributes
 
 
-@pytest.mark.parametrize("change", [as_it_is, without_organization])
+def with_expiry(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The expiry as the configuration there has it."""
+    return attributes | {"expire_at": "2040-01-01T01:00:00+01:00"}
+
+
+@pytest.mark.parametrize("change", [as_it_is, without_organization, with_expiry])
 def test_a_key_of_the_vendors_provider_moves_with_its_secret(
     both: Workspace, crusoe: Crusoe, change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
     """No change is planned, nothing happens at Crusoe, and the next plan is empty too."""
-    key = crusoe.simulator.cloud.add_key(crusoe.user, alias="ci-uploads")
+    fields = {"expire_at": "2040-01-01T00:00:00Z"} if change is with_expiry else {}
+    key = crusoe.simulator.cloud.add_key(crusoe.user, alias="ci-uploads", **fields)
     write_state(both, "crusoe_storage_s3_key", change(vendor_attributes(key)))
+    if change is with_expiry:
+        body = 'resource "crusoe_storage_token" "ci" {\n  expires_at = "2040-01-01T00:00:00Z"\n}\n'
+        both.write(body, name="override.tf")
 
     plan = both.plan(out="p").succeeded()
 
