@@ -14,12 +14,14 @@ run "creates_a_token" {
 run "plans_no_changes" {
   command = plan
 
+  # An assertion of OpenTofu sees no other run, only variables.
   variables {
-    alias = "tested"
+    alias   = "tested"
+    created = run.creates_a_token.access_key_id
   }
 
   assert {
-    condition     = crusoe_storage_token.quickstart.access_key_id == run.creates_a_token.access_key_id
+    condition     = output.access_key_id == var.created
     error_message = "the token would be replaced"
   }
 }
