@@ -1,5 +1,6 @@
 """Every configuration that people may copy: the examples, and the code in the guides."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -128,12 +129,16 @@ def test_code_in_the_pages_is_valid(code: str, empty: Workspace) -> None:
 
 
 @pytest.mark.needs_terraform("1.8", opentofu="1.8")
-def test_code_in_the_pages_is_formatted() -> None:
+def test_code_in_the_pages_is_formatted(tmp_path: Path) -> None:
     """As `terraform fmt` writes it, the parts included that cannot be validated."""
     found = list(snippets("terraform", "hcl"))
 
+    # Without this machine's settings, of which OpenTofu complains in its output.
+    alone = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     assert len(found) > 20
     for page, n, code in found:
         command = [str(terraforms.executable()), "fmt", "-"]
-        done = subprocess.run(command, input=code, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, input=code, env=alone, capture_output=True, text=True, check=False
+        )
         assert done.stdout == code, f"{page.name}, number {n}: {done.stderr}"

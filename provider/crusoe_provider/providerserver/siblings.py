@@ -4,17 +4,21 @@ import os
 from pathlib import Path
 
 
-def has_siblings(parent: int) -> bool:
+def has_siblings(parent: int, *, only_quickly: bool = False) -> bool:
     """Say whether `parent` runs another process that was started by the command of this one.
 
     Asked in every plan, so Linux is asked by itself: the library takes longer than all the rest.
+
+    Args:
+        parent: Its process ID.
+        only_quickly: Say no where it would take the library.
     """
     try:
         children = _children(parent) - {os.getpid()}
         mine = _command(os.getpid())
         return any(_command(child) == mine for child in children)
     except OSError:
-        return _has_siblings_elsewhere(parent)
+        return not only_quickly and _has_siblings_elsewhere(parent)
 
 
 def _children(parent: int) -> set[int]:

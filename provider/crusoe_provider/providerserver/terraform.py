@@ -60,7 +60,9 @@ class Terraform:
         self._version = ""
         self._phase: Phase | None = Phase.UNKNOWN
         self._others = 0
-        self._siblings_seen = False
+        # OpenTofu starts one as soon as another is configured, which may have ended before this
+        # one is.
+        self._siblings_seen = has_siblings(pid, only_quickly=True)
 
     def configures(self, config: bytes, *, deferral_allowed: bool, version: str = "") -> None:
         """Take note of what Terraform says when it configures the provider.
