@@ -411,45 +411,6 @@ def test_the_command_is_that_of_the_process(tmp_path: Path) -> None:
         assert Terraform(pid, {"TF_CLI_ARGS": "-destroy"}).creates_nothing()
 
 
-PLUGIN = """
-import os, sys
-from crusoe_provider.providerserver.terraform import Terraform
-terraform = Terraform(os.getppid(), {})
-print(flush=True)
-sys.stdin.readline()
-terraform.configures(b"block", deferral_allowed=False, version="1.8.0")
-print(terraform.loads_whole_state())
-"""
-# Starts so many plugins, each before the one before it is configured, and gives the last answer.
-STARTING = """
-import subprocess
-plugins = []
-for _ in range({many}):
-    plugins.append(subprocess.Popen(
-        [{python!r}, "-c", {plugin!r}],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ))
-    plugins[-1].stdout.readline()
-answers = [plugin.communicate("\\n")[0] for plugin in plugins]
-print(answers[-1], end="")
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is looked for only later")
-@pytest.mark.parametrize(("many", "whole"), [(1, "True"), (2, "False")])
-def test_a_plugin_of_another_block_counts_even_if_it_ends_early(
-    tmp_path: Path, many: int, whole: str
-) -> None:
-    """OpenTofu starts them one after the other; this one is not shown what the other one was."""
-    code = STARTING.format(many=many, python=sys.executable, plugin=PLUGIN)
-    (tmp_path / "plan").write_text(code)
-
-    command = [sys.executable, "plan"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-
-    assert done.stdout.strip() == whole
-
-
 def test_other_plugins_are_other_children(tmp_path: Path) -> None:
     """This process is the parent here. One that has ended counts."""
     terraform = Terraform(os.getpid())

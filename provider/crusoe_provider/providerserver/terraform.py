@@ -143,6 +143,7 @@ class Terraform:
 
         One that has ended counts: what waited for it may not have come yet.
         """
+        self._look_for_siblings()
         now = len(self._process().children() - {os.getpid()})
         self._others = max(self._others, now)
         return self._others
