@@ -119,9 +119,10 @@ def test_a_key_of_the_vendors_provider_has_a_possible_owner_and_ways_that_work(
 def test_a_resource_and_an_ephemeral_token_for_one_slot_end_in_an_error_soon(
     workspace: Workspace, crusoe: Crusoe
 ) -> None:
-    """Whichever comes first; no key is left."""
+    """Where both are there at a time; no key is left."""
     stranger = crusoe.simulator.cloud.add_key(crusoe.user)
-    workspace.write(token("a") + EPHEMERAL.format("e"))
+    needed = "depends_on = [ephemeral.crusoe_storage_token.e]"
+    workspace.write(token("a", needed) + EPHEMERAL.format("e"))
     started = time.monotonic()
 
     plan = workspace.plan().failed()
