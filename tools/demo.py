@@ -162,8 +162,10 @@ def demonstrate(
             f"{simulator.endpoint}, for this machine only. It knows one user, who may have\n"
             f"two storage tokens and has none yet. Buckets are at {simulator.s3_endpoint}."
         )
+        # With OpenTofu and old versions of Terraform the plugin leaves a mark for the next process.
+        settings_here = settings | {"XDG_RUNTIME_DIR": str(root / "home")}
         workspace = Workspace(
-            root, plugin=PLUGIN, mirror=True, variables=settings, terraform=executable
+            root, plugin=PLUGIN, mirror=True, variables=settings_here, terraform=executable
         )
         stage = Stage(narrator, stack.enter_context(workspace), simulator)
         workspace.use_example(configuration.resolve())
