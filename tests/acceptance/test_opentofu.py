@@ -23,7 +23,8 @@ CI = "crusoe_storage_token.ci"
 def guide(heading: str) -> str:
     """Return the last piece of code in a section of the guide."""
     section = GUIDE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
-    return CODE.findall(section.partition("\n## ")[0])[-1]
+    found: list[str] = CODE.findall(section.partition("\n## ")[0])
+    return found[-1]
 
 
 def owners(crusoe: Crusoe) -> dict[str, str]:
