@@ -25,6 +25,7 @@ TAKES_SECRET = (
 AGE = "acceptance/test_rotating_token.py::test_age_rotates_in_place_and_the_key_before_stays"
 RENEWED = "acceptance/test_token_life.py::test_a_token_is_renewed_when_its_time_has_come"
 GAP = "acceptance/test_key_limit.py::test_a_replacement_at_the_limit_warns_of_the_gap_once"
+ENCRYPTED = "acceptance/test_opentofu.py::test_state_and_plan_are_encrypted"
 MOVED_IN = (
     "acceptance/test_profiles.py::"
     "test_aliases_of_the_provider_become_profiles_without_a_replacement"
@@ -159,6 +160,13 @@ PROMISES = {
             "acceptance/test_guides.py::test_the_guide_without_an_account_shows_what_happens"
         ),
     },
+    "opentofu": {
+        "## Encrypted state and plans": ENCRYPTED,
+        "OpenTofu encrypts state and saved plans before they leave the process": ENCRYPTED,
+        "`-exclude` plans everything but some addresses": (
+            "acceptance/test_opentofu.py::test_what_is_excluded_keeps_its_slot"
+        ),
+    },
     "services": {
         "If not, the token is replaced": (
             "acceptance/test_profiles.py::"
@@ -181,7 +189,12 @@ PROMISES = {
 # Of Terraform, of OpenTofu or of people, or an introduction to what follows.
 NO_PROMISES = {
     "key-limit": {"## When a plan is refused"},
-    "opentofu": {"- The plugin looks at its parent process"},
+    "opentofu": {
+        "| encryption of state and plans",
+        "| Users come from",
+        "## How a plan is told from an apply",
+        "Where it cannot tell",
+    },
     "pipelines": {
         "A saved plan is applied in another process",
         "- **A saved plan holds secrets**",
