@@ -289,7 +289,7 @@ class Chaos:
                 continue
             for prefix in ("", "previous_"):
                 key = keys.get(attributes.get(f"{prefix}access_key_id"))
-                clear = attributes[f"{prefix}secret_key"]
+                clear = attributes.get(f"{prefix}secret_key")
                 if attributes.get("encrypt_to"):
                     assert clear is None
                 if key:
