@@ -1,21 +1,26 @@
-"""The executable `terraform-provider-crusoe`."""
+"""The executable `terraform-provider-crusoe`.
 
-import os
+It begins as the launcher of warm starts, so until that has given up nothing is imported here that
+Python has not loaded by itself.
+"""
+
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from crusoe_provider.providerserver import quick_start
-
+# For the type checker; the module `typing` takes long to load.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import threading
+    from _socket import socket
+    from collections.abc import Sequence
     from pathlib import Path
 
     from crusoe_provider.provider.provider import CrusoeProvider
     from crusoe_provider.providerserver.terraform import Terraform
 
+_WARM_START = b"CRUSOE_WARM_START"
 
-def main(arguments: Sequence[str] | None = None) -> int:
+
+def main(arguments: "Sequence[str] | None" = None) -> int:
     """Serve Terraform, or do what a person asks for; return the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments:
@@ -27,22 +32,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve() -> int:
-    if os.name == "nt":
+    if sys.platform == "win32":
         print("Windows is not supported; run Terraform in WSL instead.", file=sys.stderr)
         return 1
-    _isolate()
+    if not sys.flags.ignore_environment:
+        _isolate()
+    bound = _launch()
+    import os  # noqa: PLC0415 - see above
+
     # grpc reads it while it is imported: only its errors belong into Terraform's log.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    from crusoe_provider.providerserver import quick_start  # noqa: PLC0415 - see above
+
     quick_start.begin()
     try:
         # Not before: the command line needs nothing of it.
         from crusoe_provider.providerserver.serve import (  # noqa: PLC0415
             NotStartedByTerraformError,
+            WarmStart,
             serve,
         )
 
+        warm_start = WarmStart(bound, _load_provider, (_load_client,)) if bound else None
         try:
-            serve(_new_provider)
+            serve(_new_provider, warm_start=warm_start)
         except NotStartedByTerraformError:
             from crusoe_provider.cli.command_line import usage  # noqa: PLC0415 - see main
 
@@ -56,7 +69,18 @@ def _serve() -> int:
     # Terraform waits for the end of this process. All is done, and taking the interpreter down in
     # good order would take longer than many a call.
     sys.stderr.flush()
-    os._exit(0)
+    return os._exit(0)
+
+
+def _launch() -> "socket | None":
+    """Serve by a process that is ready, if there is one; or return, see `launch`."""
+    import posix  # noqa: PLC0415 - Windows has none
+
+    if posix.environ.get(_WARM_START) == b"0":
+        return None
+    from crusoe_provider.providerserver.warm_start.launcher import launch  # noqa: PLC0415 - see above
+
+    return launch()
 
 
 def _isolate() -> None:
@@ -65,13 +89,27 @@ def _isolate() -> None:
     They are for the user's own programs: a `tf.py` there would be taken for the framework. The
     launcher that `install` writes starts isolated; the script that pip writes does not.
     """
+    import os  # noqa: PLC0415 - Python has loaded it where it does not start isolated
+
     given = {os.path.abspath(f) for f in os.environ.get("PYTHONPATH", "").split(os.pathsep)}  # noqa: PTH100 - quick
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-    if not sys.flags.ignore_environment and "PYTHONPATH" in os.environ:
+    if "PYTHONPATH" in os.environ:
         sys.path[:] = [f for f in sys.path if os.path.abspath(f) not in given - {ours}]  # noqa: PTH100
 
 
+def _load_provider() -> None:
+    from crusoe_provider.provider import provider  # noqa: F401, PLC0415 - see above
+
+
+def _load_client() -> None:
+    """Load what is needed from `ConfigureProvider` on."""
+    from crusoe_provider.api import account, client  # noqa: F401, PLC0415
+    from crusoe_provider.provider import configuration, profiles, provider_block  # noqa: F401, PLC0415
+
+
 def _new_provider(stop: "threading.Event", terraform: "Terraform") -> "CrusoeProvider":
+    import os  # noqa: PLC0415 - see above
+
     from crusoe_provider.provider.provider import CrusoeProvider  # noqa: PLC0415 - see _serve
 
     return CrusoeProvider(stop=stop, environ=os.environ, home=_home(), terraform=terraform)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import psutil
 import pytest
 from tf.types import Unknown
 
@@ -26,6 +25,14 @@ from support import toy_plugin
 from support.plugin import EXIT_SECONDS, Plugin, dynamic, errors, value_of
 from support.signals import survives_a_signal_at_any_line
 from support.toy_fixtures import StartToy, thing
+
+
+@pytest.fixture(params=["cold", "warm"])
+def starts(request: pytest.FixtureRequest) -> str:
+    """A process that was forked ahead lives and ends as one that Terraform has started itself."""
+    if request.param == "warm" and sys.platform != "linux":
+        pytest.skip("only Linux has warm starts")
+    return str(request.param)
 
 
 @pytest.fixture
@@ -280,8 +287,9 @@ def test_a_process_whose_server_has_died_ends_and_says_why(start_toy: StartToy) 
     """Without room for another thread gRPC's own thread dies, and nobody would be answered."""
     plugin = start_toy(TOY_LONGEST_END="4")
     # Enough for Python to go on, and not for the stack of a thread.
-    used = psutil.Process(plugin.process.pid).memory_info().vms + 2**21
-    resource.prlimit(plugin.process.pid, resource.RLIMIT_AS, (used, used))
+    serving = plugin.serving()
+    used = serving.memory_info().vms + 2**21
+    resource.prlimit(serving.pid, resource.RLIMIT_AS, (used, used))
 
     with pytest.raises(grpc.RpcError):
         plugin.provider.GetMetadata(pb.GetMetadata.Request(), timeout=EXIT_SECONDS)
@@ -389,7 +397,7 @@ def test_tls_is_not_older_than_1_2(
 def test_on_windows_it_says_what_to_use() -> None:
     """Neither the sockets nor the signals that it needs are there."""
     program = (
-        "import os, sys; os.name = 'nt'\n"
+        "import sys; sys.platform = 'win32'\n"
         "from crusoe_provider.__main__ import main\n"
         "sys.exit(main([]))"
     )

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
+import crusoe_provider
 from support.plugin import plugin_environment
 
 # The modules of this project, and the packages beyond Python's own library.
@@ -18,6 +21,18 @@ OURS: Final = {
     "crusoe_provider.providerserver.lifetime",
     "crusoe_provider.providerserver.log",
     "crusoe_provider.providerserver.serve",
+    "crusoe_provider.providerserver.warm_start",
+    "crusoe_provider.providerserver.warm_start.launcher",
+}
+# What a launcher may load, beside the program itself, before it looks for a process that is ready.
+OF_LAUNCHER: Final = {
+    "_socket",
+    "select",
+    "crusoe_provider",
+    "crusoe_provider.__main__",
+    "crusoe_provider.providerserver",
+    "crusoe_provider.providerserver.warm_start",
+    "crusoe_provider.providerserver.warm_start.launcher",
 }
 PACKAGES: Final = {
     "cryptography",
@@ -44,9 +59,28 @@ main([])
 """
 
 
+# The same at the moment at which a launcher makes its first socket, started as `install` has it.
+LAUNCHER: Final = """
+import sys
+sys.path += {path!r}
+sys.argv = [sys.executable]
+before = set(sys.modules)
+
+import _socket
+def tell(*_, **__):
+    import posix
+    posix.write(1, "\\n".join(set(sys.modules) - before).encode())
+    posix._exit(0)
+
+_socket.socket = tell
+from crusoe_provider.__main__ import main
+main([])
+"""
+
+
 def loaded_before_handshake(folder: Path) -> dict[str, Any]:
     """Return the names of all modules, and of those that are deferred."""
-    environment = plugin_environment() | {"TMPDIR": str(folder)}
+    environment = plugin_environment(CRUSOE_WARM_START="1") | {"TMPDIR": str(folder)}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=environment,
@@ -104,3 +138,19 @@ def test_a_broken_installation_says_what_is_missing() -> None:
     (line,) = done.stderr.splitlines()
     assert line.startswith("The plugin cannot start: ModuleNotFoundError ")
     assert "grpc" in line
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has warm starts")
+def test_a_launcher_loads_next_to_nothing() -> None:
+    """It is all that a warm start takes."""
+    path = [str(Path(crusoe_provider.__file__).parents[1])]
+
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", LAUNCHER.format(path=path)],
+        env=plugin_environment(CRUSOE_WARM_START="1"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert set(done.stdout.split()) == OF_LAUNCHER

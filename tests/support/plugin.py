@@ -2,7 +2,9 @@
 
 import base64
 import os
+import socket
 import ssl
+import struct
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any, Self
 
 import grpc
 import msgspec
+import psutil
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message_factory import GetMessageClass
 from tf.gen import grpc_controller_pb2 as controller_pb
@@ -72,6 +75,14 @@ class Plugin:
         pem = ssl.DER_cert_to_PEM_cert(base64.b64decode(padded))
         return grpc.secure_channel(address, grpc.ssl_channel_credentials(pem.encode()), options)
 
+    def serving(self) -> psutil.Process:
+        """Return the process that serves: the one that was started, or a child of a nursery."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.socket))
+            size = struct.calcsize("3i")
+            peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        return psutil.Process(struct.unpack("3i", peer)[0])
+
     def log(self) -> str:
         """Return what the plugin has written to stderr."""
         return self._log.read_text(errors="replace")
@@ -122,7 +133,9 @@ def _client(channel: grpc.Channel) -> SimpleNamespace:
 
 def plugin_environment(**more: str) -> dict[str, str]:
     """Return the environment of a plugin: Terraform's, a path, and `more`; nothing of ours."""
-    return TERRAFORM_ENVIRONMENT | {"PATH": os.environ["PATH"]} | more
+    # The tests are its Terraform, and go on: what is left for its next plugin would stay a while.
+    cold = {"CRUSOE_WARM_START": "0"}
+    return TERRAFORM_ENVIRONMENT | {"PATH": os.environ["PATH"]} | cold | more
 
 
 def dynamic(value: Any) -> pb.DynamicValue:

@@ -1,5 +1,6 @@
 """The toy plugin as a fixture."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ import pytest
 
 from support import toy_plugin
 from support.plugin import Plugin, plugin_environment
+from support.warm_toy import WarmToy
 
 THING = {"does": None, "name": None, "size": None, "id": None, "secret": None, "timeouts": None}
 
@@ -22,14 +24,29 @@ def thing(**attributes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def start_toy(tmp_path: Path) -> Iterator[StartToy]:
+def starts() -> str:
+    """How toy plugins start: `cold` or `warm`. A module may override it, to have both."""
+    return os.environ.get("TOY_STARTS", "cold")
+
+
+@pytest.fixture
+def start_toy(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, starts: str
+) -> Iterator[StartToy]:
     """Start toy plugins, with more environment if need be; their folder is `tmp_path`."""
-    command = [sys.executable, str(toy_plugin.__file__), str(tmp_path)]
     with ExitStack() as stack:
 
         def start(*, without: tuple[str, ...] = (), **more: str) -> Plugin:
             environment = plugin_environment(TF_LOG_PROVIDER="TRACE", **more)
             kept = {k: v for k, v in environment.items() if k not in without}
-            return stack.enter_context(Plugin(command, kept, tmp_path / "stderr"))
+            command = [sys.executable, str(toy_plugin.__file__), str(tmp_path)]
+            if starts == "warm":
+                toy = WarmToy(tmp_path_factory.mktemp("warm") / "toy", tmp_path)
+                stack.callback(toy.end)
+                toy.found(kept)
+                command = toy.command
+            plugin = stack.enter_context(Plugin(command, kept, tmp_path / "stderr"))
+            assert (plugin.serving().pid == plugin.process.pid) is (starts == "cold")
+            return plugin
 
         yield start

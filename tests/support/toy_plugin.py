@@ -1,7 +1,8 @@
 """A plugin with a toy provider, to test the provider server alone.
 
-Started as a process of its own: `python toy_plugin.py FOLDER`. Its resource does what the `does`
-attribute says; it tells of its progress, and waits for leave, through files in FOLDER.
+Started as a process of its own: `python toy_plugin.py FOLDER`; with warm starts by `warm_toy.py`.
+Its resource does what the `does` attribute says; it tells of its progress, and waits for leave,
+through files in FOLDER.
 """
 
 import errno
@@ -11,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tf import iface
 from tf.function import CallContext, Function, FunctionSignature, Parameter, Return
@@ -37,7 +38,7 @@ from crusoe_provider.providerserver.resource import (
     State,
     UpdateContext,
 )
-from crusoe_provider.providerserver.serve import serve
+from crusoe_provider.providerserver.serve import WarmStart, serve
 from crusoe_provider.providerserver.terraform import Terraform
 from crusoe_provider.providerserver.types import Object
 
@@ -385,13 +386,19 @@ class Joined(Function):
         return str(between).join(parts)
 
 
-if __name__ == "__main__":
+def main(warm_start: WarmStart | None = None) -> NoReturn:
+    """Serve the toy provider, with the folder that the command line names."""
     if "TOY_WITHOUT_IMPORT" in os.environ:
         Thing.import_ = iface.Resource.import_  # type: ignore[method-assign]  # as if there were none
     serve(
         lambda stop, terraform: ToyProvider(stop, terraform, Path(sys.argv[1])),
         longest_end=float(os.environ.get("TOY_LONGEST_END", "60")),
+        warm_start=warm_start,
     )
     # The interpreter would wait for the threads of a server that has died.
     sys.stderr.flush()
     os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

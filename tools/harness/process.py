@@ -209,10 +209,11 @@ def run_on_a_terminal(
 
 
 def plugin_processes(sessions: Container[int], home: Path) -> list[psutil.Process]:
-    """Return the living plugins of some runs of Terraform.
+    """Return the living plugins of some runs of Terraform, what they leave for later ones included.
 
     Args:
-        sessions: The sessions of the runs, which are their process IDs.
+        sessions: The sessions of the runs, which are their process IDs. A plugin may have gone into
+            one of its own.
         home: Their home folder, which tells them from an unrelated session that has got the number
             of an ended one.
     """
@@ -227,12 +228,13 @@ def _given(stream: IO[str] | None) -> IO[str]:
 
 def _is_plugin(process: psutil.Process, sessions: Container[int], home: str) -> bool:
     try:
-        if process.pid in sessions or os.getsid(process.pid) not in sessions:
+        if process.pid in sessions:
             return False
+        inside = os.getsid(process.pid) in sessions
         environment = process.environ()
         alive = process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, OSError):  # gone meanwhile
         return False
-    # A process has no environment for a moment, while it executes another program.
     plugin = environment.get("HOME") == home and _MAGIC_COOKIE in environment
-    return alive and (plugin or not environment)
+    # A process has no environment for a moment, while it executes another program.
+    return alive and (plugin or (inside and not environment))

@@ -28,8 +28,9 @@ terraform {{
 """
 
 # What a program needs to run at all. All else is left out, settings for Terraform (TF_*), the
-# plugin (CRUSOE_*) and Python (PYTHON*) above all.
-_INHERITED: Final = ("PATH", "TMPDIR", "LANG", "LC_ALL")
+# plugin (CRUSOE_*) and Python (PYTHON*) above all. Whether plugins start warm is another thing:
+# every test has to hold either way.
+_INHERITED: Final = ("PATH", "TMPDIR", "LANG", "LC_ALL", "CRUSOE_WARM_START")
 # How coverage.py reaches the Python processes below one that it measures.
 _MEASURING: Final = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 

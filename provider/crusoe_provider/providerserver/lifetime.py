@@ -16,9 +16,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, Protocol
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +29,62 @@ _CLOSED: Final = select.POLLERR | select.POLLHUP | select.POLLNVAL
 _STOPS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
+class Host(Protocol):
+    """Terraform, as this process is connected with it.
+
+    Attributes:
+        terraform_pid: Its process ID.
+        plugin_pid: The ID of the process that it has started.
+    """
+
+    terraform_pid: int
+    plugin_pid: int
+
+    def announce(self, line: str) -> None:
+        """Give it the handshake line."""
+
+    def watch(self, poll: select.poll) -> None:
+        """Register what tells of its end."""
+
+    def is_gone(self, events: Mapping[int, int], stop: threading.Event) -> bool:
+        """Say whether no answer reaches it any more.
+
+        Args:
+            events: What has happened at the file descriptors that are registered.
+            stop: Set if it is asked for in another way than by a signal.
+        """
+
+
+class Parent:
+    """A Terraform that has started this very process."""
+
+    def __init__(self) -> None:
+        self.terraform_pid = os.getppid()
+        self.plugin_pid = os.getpid()
+        self._output = sys.stdout.fileno()
+
+    def announce(self, line: str) -> None:
+        """Give it the handshake line."""
+        print(line, flush=True)  # noqa: T201 - the handshake itself
+
+    def watch(self, poll: select.poll) -> None:
+        """Register the pipe to it."""
+        # No event is asked for: a closed pipe is reported all the same.
+        poll.register(self._output, 0)
+
+    def is_gone(self, events: Mapping[int, int], stop: threading.Event) -> bool:
+        """Say whether the pipe is closed, or this process has got another parent."""
+        del stop
+        closed = events.get(self._output, 0) & _CLOSED
+        return bool(closed) or os.getppid() != self.terraform_pid
+
+
 class Lifetime:
     """The life of the plugin process.
 
     Args:
         stop: Set when nothing new is to be started; the provider's waits end with it.
-        output: File descriptor of the pipe to Terraform.
+        host: Terraform.
 
     Attributes:
         stop: See above.
@@ -43,10 +93,9 @@ class Lifetime:
         server_died: Whether the gRPC server has, by itself.
     """
 
-    def __init__(self, stop: threading.Event, output: int) -> None:
+    def __init__(self, stop: threading.Event, host: Host) -> None:
         self.stop = stop
-        self._output = output
-        self._parent = os.getppid()
+        self._host = host
         self._over = threading.Event()
         self.gone_at: float | None = None
         self.server_died = False
@@ -99,15 +148,14 @@ class Lifetime:
         """
         poll = select.poll()
         poll.register(self._wake_reader, select.POLLIN)
-        # No event is asked for: a closed pipe is reported all the same.
-        poll.register(self._output, 0)
+        self._host.watch(poll)
         while not self._over.is_set():
             events = dict(poll.poll(_CHECK_MS))
             if self._wake_reader in events:
                 os.read(self._wake_reader, select.PIPE_BUF)
             if self._asked_to_stop:
                 self.stop.set()
-            if events.get(self._output, 0) & _CLOSED or os.getppid() != self._parent:
+            if self._host.is_gone(events, self.stop):
                 self._break_off()
             elif not all(thread.is_alive() for thread in server_threads):
                 logger.error(

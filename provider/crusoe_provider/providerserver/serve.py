@@ -7,13 +7,15 @@ executable with a magic cookie in the environment and reads one line from its st
 
 import base64
 import contextlib
+import functools
 import logging
 import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -21,10 +23,12 @@ import grpc
 
 from crusoe_provider.providerserver import quick_start
 from crusoe_provider.providerserver.certificate import new_certificate
-from crusoe_provider.providerserver.lifetime import Lifetime, end_within
+from crusoe_provider.providerserver.lifetime import Host, Lifetime, Parent, end_within
 from crusoe_provider.providerserver.log import Redactor, configure_logging
 
 if TYPE_CHECKING:
+    from _socket import socket
+
     from crusoe_provider.providerserver.plugin import Plugin
     from crusoe_provider.providerserver.provider import Provider
     from crusoe_provider.providerserver.terraform import Terraform
@@ -56,6 +60,23 @@ _PREFIX: Final = "tf-plugin-"
 _SOCKET: Final = "/plugin"
 
 
+@dataclass(frozen=True)
+class WarmStart:
+    """How later processes of this Terraform are to start from this one.
+
+    Attributes:
+        bound: The socket of the name under which they look for a nursery; see `warm_start/`.
+        load: Loads what a process needs before its first call.
+        steps: What is loaded ahead after that, in this order; each takes a part of a second.
+        idle_seconds: For how long a nursery that nobody asks for anything stays.
+    """
+
+    bound: "socket"
+    load: Callable[[], object]
+    steps: Sequence[Callable[[], object]] = ()
+    idle_seconds: float = 20.0
+
+
 class NotStartedByTerraformError(Exception):
     """The magic cookie is missing: a person, not Terraform, started the program."""
 
@@ -65,6 +86,7 @@ def serve(
     *,
     environ: Mapping[str, str] = os.environ,
     longest_end: float = _LONGEST_END_SECONDS,
+    warm_start: "WarmStart | None" = None,
 ) -> None:
     """Serve a provider until Terraform has no more use for it.
 
@@ -74,25 +96,56 @@ def serve(
         environ: The environment that Terraform gave.
         longest_end: How many seconds the process may go on without Terraform, to finish what is
             under way and to give back what it holds.
+        warm_start: How later processes of this Terraform are to start from this one, if they are.
 
     Raises:
         NotStartedByTerraformError: Without the magic cookie.
     """
     if environ.get(MAGIC_COOKIE) != _MAGIC_COOKIE_VALUE:
         raise NotStartedByTerraformError
+    serve_one = functools.partial(_serve_one, new_provider, environ, longest_end)
+    if warm_start is not None:
+        # Not before: with others it has nothing to do. And not later: what follows makes threads.
+        from crusoe_provider.providerserver.warm_start.nursery import Plan, found  # noqa: PLC0415
+
+        plan = Plan(
+            lambda ready: serve_one(ready.wait_for_launcher),
+            (lambda: _load(warm_start.load), *warm_start.steps),
+            longest_end,
+            warm_start.idle_seconds,
+        )
+        found(warm_start.bound, plan)
+    serve_one(Parent)
+
+
+def _load(provider: Callable[[], object]) -> None:
+    """Load what is needed after the handshake."""
+    from crusoe_provider.providerserver import plugin, recent_creations, services, terraform  # noqa: F401, PLC0415
+
+    provider()
+
+
+def _serve_one(
+    new_provider: "Callable[[threading.Event, Terraform], Provider]",
+    environ: Mapping[str, str],
+    longest_end: float,
+    find_host: Callable[[], Host],
+) -> None:
     redactor = Redactor()
     configure_logging(environ, redactor, packages=[new_provider.__module__])
-    stop = threading.Event()
-    lifetime = Lifetime(stop, sys.stdout.fileno())
-    lifetime.handle_signals()
     server = grpc.server(
         ThreadPoolExecutor(max_workers=_MAX_THREADS, thread_name_prefix="rpc"),
         options=_SERVER_OPTIONS,
     )
     # Terraform sends its certificate unless TF_DISABLE_PLUGIN_TLS is set, and then expects none.
-    with _listening(server, secure="PLUGIN_CLIENT_CERT" in environ) as (path, certificate):
+    certificate, credentials = _secured() if "PLUGIN_CLIENT_CERT" in environ else ("", None)
+    host = find_host()
+    stop = threading.Event()
+    lifetime = Lifetime(stop, host)
+    lifetime.handle_signals()
+    with _listening(server, credentials) as path:
         fields = (_CORE_PROTOCOL, _PROVIDER_PROTOCOL, "unix", path, "grpc", certificate)
-        print("|".join(map(str, fields)), flush=True)  # noqa: T201 - the handshake itself
+        host.announce("|".join(map(str, fields)))
         # The socket takes connections from now on, and the server answers once it is started. So
         # what takes longer to import is imported while Terraform is busy connecting.
         from crusoe_provider.providerserver.plugin import Plugin  # noqa: PLC0415
@@ -100,7 +153,7 @@ def serve(
         from crusoe_provider.providerserver.services import add_services  # noqa: PLC0415
         from crusoe_provider.providerserver.terraform import Terraform  # noqa: PLC0415
 
-        terraform = Terraform(os.getppid(), environ)
+        terraform = Terraform(host.terraform_pid, environ, plugin=host.plugin_pid)
         provider = new_provider(stop, terraform)
         provider.hide_with(redactor.hide)
         plugin = Plugin(provider, lifetime, RecentCreations(), terraform, hide=redactor.hide)
@@ -158,20 +211,23 @@ def _finish(server: grpc.Server, plugin: "Plugin", longest: float) -> None:
     end_within(_EXIT_SECONDS)
 
 
+def _secured() -> tuple[str, grpc.ServerCredentials]:
+    """Return a new certificate as the handshake line has it, and the credentials with it."""
+    certificate = new_certificate(datetime.now(UTC))
+    credentials = grpc.ssl_server_credentials([(certificate.key_pem, certificate.pem)])
+    return base64.b64encode(certificate.der).decode().rstrip("="), credentials
+
+
 @contextlib.contextmanager
-def _listening(server: grpc.Server, *, secure: bool) -> Iterator[tuple[str, str]]:
+def _listening(server: grpc.Server, credentials: grpc.ServerCredentials | None) -> Iterator[str]:
     """Open the socket, in a folder that only this user can enter: that is the access control."""
     with _private_folder() as folder:
         path = f"{folder}{_SOCKET}"
-        address = f"unix:{path}"
-        if not secure:
-            server.add_insecure_port(address)
-            yield path, ""
-            return
-        certificate = new_certificate(datetime.now(UTC))
-        credentials = grpc.ssl_server_credentials([(certificate.key_pem, certificate.pem)])
-        server.add_secure_port(address, credentials)
-        yield path, base64.b64encode(certificate.der).decode().rstrip("=")
+        if credentials is None:
+            server.add_insecure_port(f"unix:{path}")
+        else:
+            server.add_secure_port(f"unix:{path}", credentials)
+        yield path
 
 
 @contextlib.contextmanager

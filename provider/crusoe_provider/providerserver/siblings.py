@@ -1,27 +1,49 @@
 """Other processes of this provider under the same Terraform: those of other provider blocks."""
 
 import os
+import sys
 from pathlib import Path
 
 
-def has_siblings(parent: int, *, only_quickly: bool = False) -> bool:
-    """Say whether `parent` runs another process that was started by the command of this one.
-
-    Asked in every plan, so Linux is asked by itself: the library takes longer than all the rest.
+def has_siblings(parent: int, plugin: int, *, only_quickly: bool = False) -> bool:
+    """Say whether `parent` runs another process that was started by the command of `plugin`.
 
     Args:
         parent: Its process ID.
-        only_quickly: Say no where it would take the library.
+        plugin: The process that it has started for this one.
+        only_quickly: Say no where it would take the library that asks any system.
     """
     try:
-        children = _children(parent) - {os.getpid()}
-        mine = _command(os.getpid())
-        return any(_command(child) == mine for child in children)
+        children = _children_on_linux(parent)
     except OSError:
-        return not only_quickly and _has_siblings_elsewhere(parent)
+        if only_quickly:
+            return False
+        children = _children_elsewhere(parent)
+    mine = _command(plugin)
+    return any(_command(child) == mine for child in _started_by_terraform(children, plugin))
 
 
-def _children(parent: int) -> set[int]:
+def other_children(parent: int, plugin: int) -> set[int]:
+    """Return the processes that `parent` has started, beside `plugin`, and that have not ended."""
+    # Asked in every plan, so Linux is asked by itself: the library takes longer than all the rest.
+    try:
+        children = _children_on_linux(parent)
+    except OSError:
+        children = _children_elsewhere(parent)
+    return _started_by_terraform(children, plugin)
+
+
+def _started_by_terraform(children: set[int], plugin: int) -> set[int]:
+    """Return those that Terraform has started beside `plugin`.
+
+    Process 1 inherits those of others that have ended, the nursery of warm starts for one. That is
+    in a session of its own; what Terraform has started is in Terraform's.
+    """
+    session = _session(plugin)
+    return {c for c in children if c != plugin and _session(c) == session}
+
+
+def _children_on_linux(parent: int) -> set[int]:
     # A process may start children from any of its threads.
     found: set[int] = set()
     for thread in Path(f"/proc/{parent}/task").iterdir():
@@ -29,16 +51,25 @@ def _children(parent: int) -> set[int]:
     return found
 
 
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # it has ended meanwhile
-        return b""
-
-
-def _has_siblings_elsewhere(parent: int) -> bool:
+def _children_elsewhere(parent: int) -> set[int]:
     from crusoe_provider.providerserver.processes import Process  # noqa: PLC0415 - see above
 
-    mine = Process.of(os.getpid()).command()
-    children = Process.of(parent).children() - {os.getpid()}
-    return any(Process.of(pid).command() == mine for pid in children)
+    return Process.of(parent).children()
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:  # it has ended meanwhile
+        return None
+
+
+def _command(pid: int) -> list[str]:
+    if sys.platform != "linux":
+        from crusoe_provider.providerserver.processes import Process  # noqa: PLC0415 - see above
+
+        return Process.of(pid).command()
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="surrogateescape").split("\0")
+    except OSError:  # it has ended meanwhile
+        return []

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from crusoe_provider.providerserver.siblings import has_siblings
+from crusoe_provider.providerserver.siblings import has_siblings, other_children
 
 # What is rarely needed here is imported where it is: every start of the plugin loads this module,
 # and the library that asks the operating system takes as long as all the rest of it.
@@ -46,13 +46,20 @@ class Terraform:
     Args:
         pid: Its process ID.
         environ: Its environment.
+        plugin: The ID of the process that it has started: this one, or the one in its place.
         folder: Where the folder of markers is made, if there have to be any.
     """
 
     def __init__(
-        self, pid: int, environ: Mapping[str, str] = os.environ, *, folder: str | None = None
+        self,
+        pid: int,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        plugin: int | None = None,
+        folder: str | None = None,
     ) -> None:
         self._pid = pid
+        self._plugin = os.getpid() if plugin is None else plugin
         self._environ = environ
         self._folder = folder
         self._lock = threading.Lock()
@@ -62,7 +69,7 @@ class Terraform:
         self._others = 0
         # OpenTofu starts one as soon as another is configured, which may have ended before this
         # one is.
-        self._siblings_seen = has_siblings(pid, only_quickly=True)
+        self._siblings_seen = has_siblings(pid, self._plugin, only_quickly=True)
 
     def configures(self, config: bytes, *, deferral_allowed: bool, version: str = "") -> None:
         """Take note of what Terraform says when it configures the provider.
@@ -144,13 +151,13 @@ class Terraform:
         One that has ended counts: what waited for it may not have come yet.
         """
         self._look_for_siblings()
-        now = len(self._process().children() - {os.getpid()})
+        now = len(other_children(self._pid, self._plugin))
         self._others = max(self._others, now)
         return self._others
 
     def _look_for_siblings(self) -> None:
         # One that was seen counts even when it has ended.
-        self._siblings_seen = self._siblings_seen or has_siblings(self._pid)
+        self._siblings_seen = self._siblings_seen or has_siblings(self._pid, self._plugin)
 
     def _found_out(self) -> Phase:
         from crusoe_provider.providerserver.command_line import Does  # noqa: PLC0415 - see above
@@ -178,7 +185,7 @@ class Terraform:
         from crusoe_provider.providerserver.processes import Process  # noqa: PLC0415 - see above
 
         markers = Markers(self._folder, self._environ)
-        here = Process.of(os.getpid())
+        here = Process.of(self._plugin)
         first = markers.first_of(self._process(), self._config or b"", here)
         if first is None:
             return Phase.UNKNOWN

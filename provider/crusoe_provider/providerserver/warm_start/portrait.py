@@ -1,0 +1,140 @@
+"""Whether a process that a launcher asks for would be like the one that was forked ahead of it.
+
+A process knows much from its start: its environment, its folder, its limits. A child of the nursery
+has what the first process of the command had, so a launcher that has anything else starts cold.
+Nobody is believed: it is the system that tells, and a process that is not there to be asked, or may
+not be asked, is like no other.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Final, NamedTuple
+
+from crusoe_provider.providerserver.warm_start.launcher import stat_of
+
+# It is new in every process that Terraform starts, and counts by being there: see `serve.py`.
+_CLIENT_CERTIFICATE: Final = b"PLUGIN_CLIENT_CERT="
+_FILES: Final = ("cmdline", "limits", "cgroup", "oom_score_adj")
+_LINKS: Final = ("cwd", "root", "exe")
+_STATUS: Final = frozenset(
+    (
+        b"Umask PPid Uid Gid Groups SigBlk SigIgn CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs"
+    ).split()
+) | {b"Seccomp", b"Seccomp_filters", b"Cpus_allowed", b"Mems_allowed"}
+# In what /proc/PID/stat tells after the name: process group, session, terminal; nice; policy.
+_STAT: Final = (2, 3, 4, 16, 38)
+_STARTED: Final = 19
+
+
+class FileState(NamedTuple):
+    """What tells a file from one that has taken its place."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+
+
+class Model(NamedTuple):
+    """What a launcher must be like for a process that was forked ahead to serve in its place.
+
+    Attributes:
+        portrait: What the first process knew from its start.
+        files: What the nursery was loaded from.
+    """
+
+    portrait: Mapping[str, object]
+    files: Mapping[str, FileState | None]
+
+    def is_like(self, pid: int) -> bool:
+        """Say whether a process would be the same if it started by itself, and now."""
+        try:
+            alike = portrait(pid) == self.portrait
+        except (OSError, LookupError, ValueError):
+            return False
+        return alike and all(_state(name) == state for name, state in self.files.items())
+
+
+def portrait(pid: int) -> dict[str, object]:
+    """Return what a process knows from its start.
+
+    Raises:
+        OSError: It cannot be found out.
+        LookupError: The same.
+        ValueError: The same.
+    """
+    folder = f"/proc/{pid}"
+    entries = sorted(_read(f"{folder}/environ").split(b"\0"))
+    status = dict(line.split(b":\t", 1) for line in _read(f"{folder}/status").splitlines())
+    stat = stat_of(pid)
+    return {
+        "environment": [e for e in entries if not e.startswith(_CLIENT_CERTIFICATE)],
+        "certificate": any(e.startswith(_CLIENT_CERTIFICATE) for e in entries),
+        "status": {name: status.get(name) for name in _STATUS},
+        "stat": [stat[n] for n in _STAT],
+        "parent started": stat_of(int(status[b"PPid"]))[_STARTED],
+        "namespaces": {n: os.readlink(f"{folder}/ns/{n}") for n in os.listdir(f"{folder}/ns")},
+        "security label": _label(folder),
+        **{name: _read(f"{folder}/{name}") for name in _FILES},
+        **{name: (os.readlink(path), _identity(path)) for name, path in _paths(folder)},
+    }
+
+
+def client_certificate(pid: int) -> str:
+    """Return the certificate that Terraform has given to a process.
+
+    Raises:
+        OSError: It cannot be found out.
+        ValueError: There is none.
+    """
+    entries = _read(f"/proc/{pid}/environ").split(b"\0")
+    (found,) = (e for e in entries if e.startswith(_CLIENT_CERTIFICATE))
+    return os.fsdecode(found.removeprefix(_CLIENT_CERTIFICATE))
+
+
+def loaded_files() -> dict[str, FileState | None]:
+    """Return the state of the files that this process was loaded from, and of their folders."""
+    names = {
+        name for name in (sys.argv[0], *sys.path, *map(_file, list(sys.modules.values()))) if name
+    }
+    return {name: _state(name) for name in names}
+
+
+def _file(module: object) -> str | None:
+    if not issubclass(type(module), ModuleType):  # anything may be put there, and say what it likes
+        return None
+    # To ask a deferred module for an attribute, in the ordinary way, would load it.
+    found: str | None = ModuleType.__getattribute__(module, "__dict__").get("__file__")
+    return found
+
+
+def _paths(folder: str) -> Iterator[tuple[str, str]]:
+    for name in _LINKS:
+        yield name, f"{folder}/{name}"
+
+
+def _state(name: str) -> FileState | None:
+    try:
+        found = os.stat(name)
+    except OSError:
+        return None
+    return FileState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def _label(folder: str) -> bytes:
+    try:
+        return _read(f"{folder}/attr/current")
+    except OSError:  # a system without such labels
+        return b""
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
