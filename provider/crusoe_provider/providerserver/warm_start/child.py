@@ -17,11 +17,10 @@ from crusoe_provider.providerserver.warm_start.launcher import (
     credentials_of,
     stat_of,
 )
-from crusoe_provider.providerserver.warm_start.portrait import Model, client_certificate
+from crusoe_provider.providerserver.warm_start.portrait import Model, variables_of_this_start
 
 _STANDARD: Final = frozenset({0, 1, 2})
 _STOPPED: Final = b"T"
-_CLIENT_CERTIFICATE: Final = "PLUGIN_CLIENT_CERT"
 # How long a nursery may take to notice that Terraform has ended, and to let its child go.
 _FAREWELL_SECONDS: Final = 1.0
 
@@ -72,8 +71,7 @@ class Ready:
             if user != os.geteuid() or not self._model.is_like(pid):
                 connection.close()
                 return None
-            if _CLIENT_CERTIFICATE in os.environ:
-                os.environ[_CLIENT_CERTIFICATE] = client_certificate(pid)
+            os.environb.update(variables_of_this_start(pid))
             launcher = Launcher(connection, pid, self._terraform)
         except (OSError, ValueError):  # it has given up meanwhile
             connection.close()
@@ -86,7 +84,7 @@ class Ready:
     def _leave(self) -> NoReturn:
         """End, as nobody has asked for anything."""
         poll = select.poll()
-        poll.register(self._nursery, select.POLLIN)
+        poll.register(self._control, select.POLLIN)
         poll.poll(_FAREWELL_SECONDS * 1000)
         self.end_nursery_if_stopped()
         os._exit(0)

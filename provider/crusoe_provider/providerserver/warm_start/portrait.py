@@ -14,8 +14,10 @@ from typing import Final, NamedTuple
 
 from crusoe_provider.providerserver.warm_start.launcher import stat_of
 
-# It is new in every process that Terraform starts, and counts by being there: see `serve.py`.
-_CLIENT_CERTIFICATE: Final = b"PLUGIN_CLIENT_CERT="
+# New in every process that Terraform starts. It counts by being there: see `serve.py`.
+_CERTIFICATE: Final = b"PLUGIN_CLIENT_CERT"
+# In any order, from one start to the next.
+_VERSIONS: Final = b"PLUGIN_PROTOCOL_VERSIONS"
 _FILES: Final = ("cmdline", "limits", "cgroup", "oom_score_adj")
 _LINKS: Final = ("cwd", "root", "exe")
 _STATUS: Final = frozenset(
@@ -66,12 +68,10 @@ def portrait(pid: int) -> dict[str, object]:
         ValueError: The same.
     """
     folder = f"/proc/{pid}"
-    entries = sorted(_read(f"{folder}/environ").split(b"\0"))
     status = dict(line.split(b":\t", 1) for line in _read(f"{folder}/status").splitlines())
     stat = stat_of(pid)
     return {
-        "environment": [e for e in entries if not e.startswith(_CLIENT_CERTIFICATE)],
-        "certificate": any(e.startswith(_CLIENT_CERTIFICATE) for e in entries),
+        "environment": _normalized(_environment(pid)),
         "status": {name: status.get(name) for name in _STATUS},
         "stat": [stat[n] for n in _STAT],
         "parent started": stat_of(int(status[b"PPid"]))[_STARTED],
@@ -82,16 +82,29 @@ def portrait(pid: int) -> dict[str, object]:
     }
 
 
-def client_certificate(pid: int) -> str:
-    """Return the certificate that Terraform has given to a process.
+def variables_of_this_start(pid: int) -> dict[bytes, bytes]:
+    """Return the environment variables that a process has not in common with those before it.
 
     Raises:
-        OSError: It cannot be found out.
-        ValueError: There is none.
+        OSError: They cannot be found out.
     """
-    entries = _read(f"/proc/{pid}/environ").split(b"\0")
-    (found,) = (e for e in entries if e.startswith(_CLIENT_CERTIFICATE))
-    return os.fsdecode(found.removeprefix(_CLIENT_CERTIFICATE))
+    environment = _environment(pid)
+    names = {_CERTIFICATE, _VERSIONS} & environment.keys()
+    return {name: environment[name] for name in names}
+
+
+def _environment(pid: int) -> dict[bytes, bytes]:
+    entries = (entry.partition(b"=") for entry in _read(f"/proc/{pid}/environ").split(b"\0"))
+    return {name: value for name, _, value in entries}
+
+
+def _normalized(environment: Mapping[bytes, bytes]) -> dict[bytes, object]:
+    known: dict[bytes, object] = {**environment}
+    if _CERTIFICATE in known:
+        known[_CERTIFICATE] = ...
+    if _VERSIONS in known:
+        known[_VERSIONS] = sorted(environment[_VERSIONS].split(b","))
+    return known
 
 
 def loaded_files() -> dict[str, FileState | None]:
