@@ -83,6 +83,6 @@ class WarmToy:
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
             alive = process.status() != psutil.STATUS_ZOMBIE
-            return alive and str(self.program) in process.cmdline()
+            return alive and process.cmdline()[: len(self.command)] == self.command
         except psutil.Error:
             return False

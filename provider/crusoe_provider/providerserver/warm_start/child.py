@@ -90,11 +90,9 @@ class Ready:
         os._exit(0)
 
     def end_nursery_if_stopped(self) -> None:
-        """End a nursery that somebody has stopped, and that cannot see that Terraform has ended."""
+        """End a nursery that somebody has stopped: it cannot see that Terraform has ended."""
         with suppress(OSError, IndexError):
-            gone = select.poll()
-            gone.register(self._terraform, select.POLLIN)
-            if gone.poll(0) and stat_of(self._nursery_pid)[0] == _STOPPED:
+            if stat_of(self._nursery_pid)[0] == _STOPPED:
                 signal.pidfd_send_signal(self._nursery, signal.SIGKILL)
 
 

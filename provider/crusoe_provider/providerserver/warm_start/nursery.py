@@ -84,7 +84,9 @@ class _Child:
 
     def take(self, control: int) -> bool:
         """Take note that a launcher has taken it; say whether that is so, or it has ended."""
-        launcher = os.read(control, _MESSAGE_BYTES)
+        launcher = b""
+        with suppress(ConnectionError):  # it has ended without having read that it is to end
+            launcher = os.read(control, _MESSAGE_BYTES)
         os.close(control)
         self.control = None
         if not launcher:
@@ -126,8 +128,7 @@ def found(bound: "socket", plan: Plan) -> None:
     try:
         terraform = os.getppid()
         watched = os.pidfd_open(terraform)
-        # The parent has not ended in between, so that is whose it is.
-        if os.getppid() == terraform and has_one_thread() and orphans_are_reaped():
+        if _is_parent(terraform) and has_one_thread() and orphans_are_reaped():
             first = portrait(os.getpid())
             if os.fork() == 0:
                 _be_nursery(_Nursery(bound, watched, first, plan))
@@ -135,6 +136,16 @@ def found(bound: "socket", plan: Plan) -> None:
     except (OSError, LookupError, ValueError):
         pass  # nobody is to notice but by the speed
     bound.close()
+
+
+def _is_parent(terraform: int) -> bool:
+    """Say whether a process is the Terraform that has started this one, and has not ended since.
+
+    The pipe to it closes before this process gets another parent, such as process 1.
+    """
+    poll = select.poll()
+    poll.register(1, 0)
+    return not poll.poll(0) and os.getppid() == terraform
 
 
 def has_one_thread() -> bool:
@@ -178,6 +189,8 @@ class _Nursery:
         self._listener = listener
         self._terraform = terraform
         self._terraform_gone = False
+        # A child has ended that nobody has asked for anything.
+        self._is_odd = False
         self._model = Model(first, {})
         self._plan = plan
         self._children: list[_Child] = []
@@ -207,7 +220,11 @@ class _Nursery:
         """Return when Terraform has ended, nobody has asked for a while, or something is odd."""
         steps = list(self._plan.steps)
         asked = time.monotonic()
-        while not self._terraform_gone and time.monotonic() - asked < self._plan.idle:
+        while (
+            not self._terraform_gone
+            and not self._is_odd
+            and time.monotonic() - asked < self._plan.idle
+        ):
             signal.alarm(_LONGEST_STEP_SECONDS)
             if steps:
                 steps.pop(0)()
@@ -249,11 +266,7 @@ class _Nursery:
             os._exit(1)
 
     def _wait(self, seconds: float) -> None:
-        """Wait for something to happen, and take note of it.
-
-        Raises:
-            ChildProcessError: A child has ended that nobody has asked for anything.
-        """
+        """Wait for something to happen, and take note of it."""
         poll = select.poll()
         if not self._terraform_gone:
             poll.register(self._terraform, select.POLLIN)
@@ -261,10 +274,9 @@ class _Nursery:
             poll.register(file, select.POLLIN)
         happened = {file for file, _ in poll.poll(seconds * 1000)}
         self._terraform_gone |= self._terraform in happened
-        taken = self._ready is None
         for child in list(self._children):
             if child.control is not None and child.control in happened:
-                taken = child.take(child.control)
+                self._is_odd |= not child.take(child.control)
                 self._ready = None
             if self._terraform_gone or child.launcher in happened:
                 child.end_within(self._plan.longest_end)
@@ -273,5 +285,3 @@ class _Nursery:
                 self._children.remove(child)
             elif child.end_by is not None and time.monotonic() > child.end_by:
                 os.kill(child.pid, signal.SIGKILL)
-        if self._ready is None and not taken:
-            raise ChildProcessError

@@ -1,0 +1,533 @@
+"""Warm starts, with a toy provider: nobody notices them but by the speed, and nothing is left."""
+
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import pytest
+from tf.types import Unknown
+
+from crusoe_provider.providerserver import protocol_pb2 as pb
+from support.plugin import EXIT_SECONDS, START_SECONDS, Plugin, dynamic, plugin_environment
+from support.stand_in_terraform import StandIn
+from support.toy_fixtures import thing
+from support.warm_toy import WarmToy
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has warm starts")
+
+HANDSHAKE: Final = "1|6|unix|"
+IS_ROOT: Final = os.getuid() == 0
+
+
+class Toys:
+    """Toy plugins of one program, with a temporary folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "toys"
+        self.temporary = folder / "tmp"
+        self.logs = folder / "logs"
+        for new in (self.folder, self.temporary, self.logs):
+            new.mkdir()
+        self.warm = WarmToy(folder / "program", self.folder)
+        self.environment = plugin_environment(TMPDIR=str(self.temporary), TOY_LONGEST_END="4")
+
+    def plugin(self, **more: str) -> Plugin:
+        """Start a plugin whose Terraform is this process."""
+        log = self.logs / str(len(list(self.logs.iterdir())))
+        return Plugin(self.warm.command, self.environment | more, log)
+
+    def terraform(self, *wrapper: str) -> StandIn:
+        """Start a Terraform that can be ended."""
+        return StandIn(self.warm.command, self.environment, wrapper=wrapper)
+
+    def check_nothing_is_left(self) -> None:
+        """Wait for the end of all processes; neither files nor names may be left of them."""
+        _, left = psutil.wait_procs(self.warm.processes(), timeout=EXIT_SECONDS)
+        assert not left
+        assert list(self.temporary.iterdir()) == []
+        wait_until(lambda: not self.names())
+
+    def names(self) -> list[str]:
+        """Return the names under which launchers of this program find somebody, or would."""
+        status = self.warm.program.stat()
+        ending = f"/{status.st_dev:x}-{status.st_ino:x}"
+        rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()]
+        # The ends of connections have the name too.
+        return [row[-1] for row in rows if row[-1].endswith(ending) and row[5] == "01"]
+
+
+@pytest.fixture
+def toys(tmp_path: Path) -> Iterator[Toys]:
+    """Toy plugins; after the test nothing may be left of them."""
+    toys = Toys(tmp_path)
+    yield toys
+    for nursery in toys.warm.nurseries():
+        nursery.terminate()
+    toys.check_nothing_is_left()
+
+
+def is_warm(plugin: Plugin) -> bool:
+    """Say whether a plugin is served by another process than the one that was started."""
+    return plugin.serving().pid != plugin.process.pid
+
+
+def create(plugin: Plugin, does: str) -> Any:
+    planned = dynamic(thing(does=does, id=Unknown, secret=Unknown))
+    return plugin.provider.ApplyResourceChange(
+        pb.ApplyResourceChange.Request(
+            type_name="toy_thing",
+            prior_state=dynamic(None),
+            planned_state=planned,
+            config=planned,
+        )
+    )
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Return once something is so."""
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# -- Terraform ends -------------------------------------------------------------------------------
+
+
+def kill(terraform: StandIn) -> None:
+    terraform.process.kill()
+
+
+def kill_the_group(terraform: StandIn) -> None:
+    os.killpg(terraform.process.pid, signal.SIGKILL)
+
+
+def end_twice(terraform: StandIn) -> None:
+    os.killpg(terraform.process.pid, signal.SIGINT)
+    os.killpg(terraform.process.pid, signal.SIGTERM)
+    kill(terraform)
+
+
+@pytest.mark.parametrize("end", [kill, kill_the_group, end_twice])
+@pytest.mark.parametrize(
+    "when", ["while the first starts", "while it loads", "when it is ready", "while one serves"]
+)
+def test_terraform_ends(toys: Toys, when: str, end: Callable[[StandIn], None]) -> None:
+    """At whatever moment, in whatever way: everything ends, and at once."""
+    with toys.terraform() as terraform:
+        if when == "while the first starts":
+            terraform.begin()
+            wait_until(toys.warm.processes)
+        else:
+            terraform.start()
+            terraform.end_plugins()
+        if when in {"when it is ready", "while one serves"}:
+            wait_until(lambda: [n for n in toys.warm.nurseries() if n.children()])
+        if when == "while one serves":
+            ((launcher, line),) = terraform.start()
+            assert line.startswith(HANDSHAKE)
+            assert launcher.ppid() == terraform.process.pid
+        ended = time.monotonic()
+        end(terraform)
+        if when == "while the first starts" and end is kill_the_group:
+            # Nobody removes the folder of a first process that is killed, as ever.
+            psutil.wait_procs(toys.warm.processes(), timeout=EXIT_SECONDS)
+            for folder in toys.temporary.iterdir():
+                shutil.rmtree(folder)
+        toys.check_nothing_is_left()
+
+    assert time.monotonic() - ended < EXIT_SECONDS / 2
+
+
+def test_two_terraforms_have_nothing_in_common(toys: Toys) -> None:
+    """Each has a nursery of its own, and the end of one is not that of the other."""
+    with toys.terraform() as one, toys.terraform() as other:
+        for terraform in (one, other):
+            terraform.start()
+        wait_until(lambda: len([n for n in toys.warm.nurseries() if n.children()]) == 2)
+        assert len(toys.names()) >= 2
+
+        kill(one)
+        wait_until(lambda: len(toys.warm.nurseries()) == 1)
+
+        ((launcher, line),) = other.start()
+        assert line.startswith(HANDSHAKE)
+        assert launcher.is_running()
+
+
+def test_many_at_once(toys: Toys) -> None:
+    """As with many provider blocks: all are served, and nearly all warm."""
+    with toys.terraform() as terraform:
+        terraform.start()
+        wait_until(lambda: [n for n in toys.warm.nurseries() if n.children()])
+
+        started = terraform.start(40)
+
+        assert all(line.startswith(HANDSHAKE) for _, line in started)
+        assert len({line.split("|")[3] for _, line in started}) == 40
+        # On a busy machine some may have lost patience.
+        assert len([p for p, _ in started if "grpc" not in mapped_files(p)]) > 20
+        terraform.end_plugins()
+        assert len([p for p, _ in started if p.is_running()]) == 0
+        (nursery,) = toys.warm.nurseries()
+        wait_until(lambda: len(nursery.children()) == 1)
+
+
+# -- The nursery fails ----------------------------------------------------------------------------
+
+
+def test_a_nursery_that_is_killed(toys: Toys) -> None:
+    """Whom it has given birth to serves on; the next one starts cold, and founds another."""
+    nursery = toys.warm.found(toys.environment)
+    with toys.plugin() as plugin:
+        assert is_warm(plugin)
+        nursery.kill()
+        assert not plugin.provider.GetMetadata(pb.GetMetadata.Request()).diagnostics
+        assert plugin.shut_down() == 0
+    with toys.plugin() as plugin:
+        assert not is_warm(plugin)
+        wait_until(toys.warm.nurseries)
+
+
+def test_a_nursery_that_is_frozen(toys: Toys) -> None:
+    """The next one starts cold; and when Terraform ends so does the nursery."""
+    with toys.terraform() as terraform:
+        terraform.start()
+        wait_until(lambda: [n for n in toys.warm.nurseries() if n.children()])
+        (nursery,) = toys.warm.nurseries()
+        nursery.suspend()
+
+        ((launcher, line),) = terraform.start()
+
+        assert line.startswith(HANDSHAKE)
+        assert "grpc" in mapped_files(launcher)
+
+
+def test_a_nursery_that_is_frozen_while_its_child_serves(toys: Toys) -> None:
+    """The child ends it, as nobody else would."""
+    with toys.terraform() as terraform:
+        terraform.start()
+        wait_until(lambda: [n for n in toys.warm.nurseries() if n.children()])
+        (nursery,) = toys.warm.nurseries()
+        terraform.start()
+        nursery.suspend()
+
+
+def mapped_files(process: psutil.Process) -> str:
+    """Return the files that a process has mapped, such as libraries."""
+    return Path(f"/proc/{process.pid}/maps").read_text()
+
+
+def test_a_full_queue(toys: Toys) -> None:
+    """A launcher that would have to wait for a place in the queue starts cold."""
+    name = name_for(toys)
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as other:
+        listener.bind(name)
+        listener.listen(0)
+        other.connect(name)
+
+        with toys.plugin() as plugin:
+            assert not is_warm(plugin)
+
+
+def test_one_that_never_answers(toys: Toys) -> None:
+    """A launcher waits for it no longer than a moment."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(name_for(toys))
+        listener.listen()
+
+        with toys.plugin() as plugin:
+            assert not is_warm(plugin)
+        with listener.accept()[0] as connection:
+            assert connection.recv(100) == b""
+
+
+def name_for(toys: Toys) -> bytes:
+    """Return the name of the nursery of this process' plugins."""
+    started = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    status = toys.warm.program.stat()
+    return (
+        f"\0tf-plugin/{os.geteuid()}/{os.getpid()}-{started}/{status.st_dev:x}-{status.st_ino:x}"
+    ).encode()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can be another user")
+def test_a_socket_that_another_user_has_planted(toys: Toys) -> None:
+    """Nothing is taken from it, and nothing sent to it."""
+    name = name_for(toys)
+    ready, told = os.pipe()
+    sent, received = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with suppress(BaseException):
+            os.setuid(65534)
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(name)
+            listener.listen()
+            os.write(told, b".")
+            connection = listener.accept()[0]
+            got = b""
+            with suppress(OSError):  # it has been left alone
+                connection.sendall(b"1|6|unix|/tmp/planted|grpc|\n")
+                got = connection.recv(100)
+            os.write(received, got or b"nothing")
+        os._exit(0)
+    os.read(ready, 1)
+    try:
+        with toys.plugin() as plugin:
+            assert not is_warm(plugin)
+            assert "planted" not in plugin.handshake[3]
+        assert os.read(sent, 100) == b"nothing"
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        for file in (ready, told, sent, received):
+            os.close(file)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can be another user")
+def test_another_user_gets_nothing(toys: Toys) -> None:
+    """Not a byte; and the child that is ready stays so."""
+    toys.warm.found(toys.environment)
+    name = name_for(toys)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        with suppress(BaseException):
+            os.setuid(65534)
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(EXIT_SECONDS)
+                connection.connect(name)
+                code = 0 if connection.recv(100) == b"" else 2
+        os._exit(code)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    with toys.plugin() as plugin:
+        assert is_warm(plugin)
+
+
+# -- Another start than the first -----------------------------------------------------------------
+
+
+def in_another_folder(toys: Toys, tmp_path: Path) -> Plugin:
+    command = ["sh", "-c", f'cd "{tmp_path}" && exec "$0" "$@"', *toys.warm.command]
+    return Plugin(command, toys.environment, toys.logs / "other")
+
+
+def with_another_umask(toys: Toys, tmp_path: Path) -> Plugin:
+    del tmp_path
+    command = ["sh", "-c", 'umask 0123; exec "$0" "$@"', *toys.warm.command]
+    return Plugin(command, toys.environment, toys.logs / "other")
+
+
+def with_other_limits(toys: Toys, tmp_path: Path) -> Plugin:
+    del tmp_path
+    command = ["sh", "-c", 'ulimit -n 200; exec "$0" "$@"', *toys.warm.command]
+    return Plugin(command, toys.environment, toys.logs / "other")
+
+
+def with_other_arguments(toys: Toys, tmp_path: Path) -> Plugin:
+    del tmp_path
+    command = [*toys.warm.command, "more"]
+    return Plugin(command, toys.environment, toys.logs / "other")
+
+
+def with_another_variable(toys: Toys, tmp_path: Path) -> Plugin:
+    del tmp_path
+    return toys.plugin(ONE="more")
+
+
+def without_tls(toys: Toys, tmp_path: Path) -> Plugin:
+    del tmp_path
+    environment = {k: v for k, v in toys.environment.items() if k != "PLUGIN_CLIENT_CERT"}
+    return Plugin(toys.warm.command, environment, toys.logs / "other")
+
+
+def after_an_update(toys: Toys, tmp_path: Path) -> Plugin:
+    del tmp_path
+    os.utime(toys.warm.program)
+    return toys.plugin()
+
+
+OTHERS: Final = (
+    in_another_folder,
+    with_another_umask,
+    with_other_limits,
+    with_other_arguments,
+    with_another_variable,
+    without_tls,
+    after_an_update,
+)
+
+
+@pytest.mark.parametrize("start", OTHERS)
+def test_what_is_not_like_the_first_starts_cold(
+    toys: Toys, tmp_path: Path, start: Callable[[Toys, Path], Plugin]
+) -> None:
+    """A process that was forked ahead would not know what this one knows."""
+    toys.warm.found(toys.environment)
+
+    with start(toys, tmp_path) as plugin:
+        assert not is_warm(plugin)
+
+
+def test_what_differs_from_start_to_start_is_taken_over(toys: Toys) -> None:
+    """Terraform gives each a certificate, and names the versions of the protocol in any order."""
+    toys.warm.found(toys.environment)
+
+    more = {"PLUGIN_CLIENT_CERT": "another", "PLUGIN_PROTOCOL_VERSIONS": "6,5"}
+    with toys.plugin(**more) as plugin:
+        assert is_warm(plugin)
+
+
+def test_after_some_time_without_a_start_the_nursery_ends(toys: Toys) -> None:
+    """As with a Terraform that is a library, and lives for hours; it does not touch who serves."""
+    toys.environment["TOY_IDLE_SECONDS"] = "1"
+    toys.warm.found(toys.environment)
+    with toys.plugin() as plugin:
+        assert is_warm(plugin)
+        wait_until(lambda: not toys.names())
+        assert not plugin.provider.GetMetadata(pb.GetMetadata.Request()).diagnostics
+        assert plugin.shut_down() == 0
+    toys.check_nothing_is_left()
+
+    with toys.plugin() as plugin:
+        assert not is_warm(plugin)
+        wait_until(toys.warm.nurseries)
+
+
+# -- The launcher ends ----------------------------------------------------------------------------
+
+
+def test_a_launcher_that_is_killed_while_something_is_made(toys: Toys) -> None:
+    """What is made is undone, as when Terraform is killed; and the child ends."""
+    os.mkfifo(toys.folder / "events")
+    os.mkfifo(toys.folder / "go")
+    toys.warm.found(toys.environment)
+    with ThreadPoolExecutor() as executor, toys.plugin() as plugin:
+        serving = plugin.serving()
+        answer = executor.submit(create, plugin, "wait")
+        assert (toys.folder / "events").read_text() == "create\n"
+
+        plugin.process.kill()
+        (toys.folder / "go").write_bytes(b"")
+
+        assert (toys.folder / "events").read_text() == "undo 1\n"
+        answer.exception(EXIT_SECONDS)
+        assert psutil.wait_procs([serving], timeout=EXIT_SECONDS)[1] == []
+
+
+def test_a_child_that_hangs_does_not_keep_terraform(toys: Toys) -> None:
+    """The pipes that Terraform waits for are its launcher's; and the nursery ends it in the end."""
+    toys.warm.found(toys.environment)
+    with toys.plugin() as plugin:
+        serving = plugin.serving()
+        serving.suspend()
+
+        plugin.process.kill()
+
+        assert plugin.process.stdout
+        assert plugin.process.stdout.read() == b""
+        assert psutil.wait_procs([serving], timeout=2 * EXIT_SECONDS)[1] == []
+        # Nobody is left to remove the folder of a process that was killed, as ever.
+        shutil.rmtree(plugin.socket.parent)
+
+
+def test_a_child_that_dies_is_told_by_the_exit_code(toys: Toys) -> None:
+    """Terraform notices it as it notices the death of a plugin."""
+    toys.warm.found(toys.environment)
+    with toys.plugin() as plugin:
+        plugin.serving().kill()
+
+        assert plugin.process.wait(EXIT_SECONDS) == 1
+        shutil.rmtree(plugin.socket.parent)
+
+
+# -- Small machines, containers -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [(resource.RLIMIT_NOFILE, 24), (resource.RLIMIT_NOFILE, 40), (resource.RLIMIT_AS, 2**29)],
+)
+def test_a_small_machine(toys: Toys, limit: int, value: int) -> None:
+    """What is short there makes starts cold at most."""
+    with toys.terraform() as terraform:
+        resource.prlimit(terraform.process.pid, limit, (value, value))
+        for _ in range(3):
+            (line,) = terraform.lines()
+            assert line.startswith(HANDSHAKE)
+        terraform.end_plugins()
+
+
+UNSHARE: Final = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+def can_unshare() -> bool:
+    """Say whether this system lets this user have a namespace of processes."""
+    if shutil.which(UNSHARE[0]) is None:
+        return False
+    return subprocess.run([*UNSHARE, "true"], check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_unshare(), reason="no namespace of processes is to be had")
+def test_terraform_is_process_1(toys: Toys) -> None:
+    """It inherits the nursery, which ends with it all the same."""
+    with toys.terraform(*UNSHARE) as terraform:
+        terraform.lines()
+        wait_until(lambda: [n for n in toys.warm.nurseries() if n.children()])
+        (line,) = terraform.lines()
+        assert line.startswith(HANDSHAKE)
+        terraform.end_plugins()
+    toys.check_nothing_is_left()
+
+
+# Runs the command for each line, and clears no orphans away.
+CARELESS: Final = """
+import subprocess, sys
+for _ in sys.stdin:
+    subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL)
+    print("done", flush=True)
+"""
+# A Terraform that starts one plugin.
+BRIEF: Final = """
+import subprocess, sys
+with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE) as plugin:
+    plugin.stdout.readline()
+"""
+
+
+@pytest.mark.skipif(not can_unshare(), reason="no namespace of processes is to be had")
+def test_process_1_that_clears_nothing_away(toys: Toys) -> None:
+    """Some programs that containers begin with do not; after a few commands starts are cold."""
+    brief = [sys.executable, "-I", "-c", BRIEF, *toys.warm.command]
+    with subprocess.Popen(
+        [*UNSHARE, sys.executable, "-I", "-c", CARELESS, *brief],
+        env=toys.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as unshare:
+        assert unshare.stdin
+        assert unshare.stdout
+        dead: list[psutil.Process] = []
+        for _ in range(6):
+            unshare.stdin.write(b"\n")
+            unshare.stdin.flush()
+            unshare.stdout.readline()
+            psutil.wait_procs(toys.warm.processes(), timeout=EXIT_SECONDS)
+            (first,) = psutil.Process(unshare.pid).children()
+            dead = [p for p in first.children() if p.status() == psutil.STATUS_ZOMBIE]
+        unshare.stdin.close()
+
+    assert len(dead) == 3
