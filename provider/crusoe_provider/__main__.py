@@ -53,7 +53,9 @@ def _serve() -> int:
             serve,
         )
 
-        warm_start = WarmStart(bound, _load_provider, (_load_client,)) if bound else None
+        warm_start = (
+            WarmStart(bound, _load_provider, (_load_client, _read_authorities)) if bound else None
+        )
         try:
             serve(_new_provider, warm_start=warm_start)
         except NotStartedByTerraformError:
@@ -105,6 +107,16 @@ def _load_client() -> None:
     """Load what is needed from `ConfigureProvider` on."""
     from crusoe_provider.api import account, client  # noqa: F401, PLC0415
     from crusoe_provider.provider import configuration, profiles, provider_block  # noqa: F401, PLC0415
+
+
+def _read_authorities() -> None:
+    """Read the certificates that vouch for Crusoe's, unless a local endpoint needs none."""
+    import os  # noqa: PLC0415 - see above
+
+    from crusoe_provider.api.tls import read_ahead  # noqa: PLC0415
+
+    if not os.environ.get("CRUSOE_API_ENDPOINT", "").startswith("http://"):
+        read_ahead(os.environ)
 
 
 def _new_provider(stop: "threading.Event", terraform: "Terraform") -> "CrusoeProvider":

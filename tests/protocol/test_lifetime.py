@@ -20,7 +20,7 @@ import pytest
 from tf.types import Unknown
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
-from crusoe_provider.providerserver.lifetime import Lifetime
+from crusoe_provider.providerserver.lifetime import Lifetime, Parent
 from support import toy_plugin
 from support.plugin import EXIT_SECONDS, Plugin, dynamic, errors, value_of
 from support.signals import survives_a_signal_at_any_line
@@ -412,7 +412,7 @@ def test_on_windows_it_says_what_to_use() -> None:
 
 def live_until_terraform_is_gone(signals_may_come: Callable[[], None]) -> None:
     reader, writer = os.pipe()
-    lifetime = Lifetime(threading.Event(), writer)
+    lifetime = Lifetime(threading.Event(), Parent(writer))
     lifetime.handle_signals()
     signals_may_come()
     os.close(reader)

@@ -7,8 +7,9 @@ certifi's, as for every httpx client. Certificates are verified on every TLS con
 import os
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -64,12 +65,13 @@ class Authorities:
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        if not self.file and not self.folder:
+        file = self.file
+        if not file and not self.folder:
             import certifi  # noqa: PLC0415 - not where there are others
 
-            return ssl.create_default_context(cafile=certifi.where())
+            file = certifi.where()
         try:
-            return ssl.create_default_context(cafile=self.file, capath=self.folder)
+            return _context_of(file, self.folder, _versions(file, self.folder))
         except OSError as error:
             broken = isinstance(error, ssl.SSLError)
             reason = "it holds no certificates" if broken else str(error.strerror)
@@ -80,3 +82,41 @@ class Authorities:
         """The variables that name them, or that there are none, in words."""
         names = [n for n, value in ((_FILE, self.file), (_FOLDER, self.folder)) if value]
         return " and ".join(names)
+
+
+@lru_cache(maxsize=1)
+def _context_of(
+    file: str | None, folder: str | None, versions: tuple[tuple[int, int, int] | None, ...]
+) -> ssl.SSLContext:
+    """Return a context; a process that was forked from one that has read the files has it already.
+
+    Args:
+        file: A file of certificates.
+        folder: Folders of certificates.
+        versions: Which versions of them, so that those that are replaced are read anew.
+    """
+    del versions
+    return ssl.create_default_context(cafile=file, capath=folder)
+
+
+def _versions(file: str | None, folder: str | None) -> tuple[tuple[int, int, int] | None, ...]:
+    return tuple(map(_version, [file or "", *(folder or "").split(os.pathsep)]))
+
+
+def _version(path: str) -> tuple[int, int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a text, as OpenSSL takes it
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def read_ahead(environ: Mapping[str, str]) -> None:
+    """Read the authorities for the processes that will be forked from this one.
+
+    What is wrong with them is for those to say. Where the secrets of connections are to be logged
+    nothing is read: each process opens that file by itself.
+    """
+    if not environ.get(_KEY_LOG):
+        with suppress(UnusableVariableError, OSError):
+            Authorities.of(environ).context()

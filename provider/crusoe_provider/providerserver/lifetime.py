@@ -56,12 +56,16 @@ class Host(Protocol):
 
 
 class Parent:
-    """A Terraform that has started this very process."""
+    """A Terraform that has started this very process.
 
-    def __init__(self) -> None:
+    Args:
+        output: File descriptor of the pipe to it. Default: that of standard output.
+    """
+
+    def __init__(self, output: int | None = None) -> None:
         self.terraform_pid = os.getppid()
         self.plugin_pid = os.getpid()
-        self._output = sys.stdout.fileno()
+        self._output = sys.stdout.fileno() if output is None else output
 
     def announce(self, line: str) -> None:
         """Give it the handshake line."""
