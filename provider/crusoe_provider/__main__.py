@@ -104,7 +104,9 @@ def _load_provider() -> None:
 
 
 def _load_client() -> None:
-    """Load what is needed from `ConfigureProvider` on."""
+    """Load what is needed from `ConfigureProvider` on, and what the first request needs."""
+    import encodings.idna  # noqa: F401, PLC0415
+
     from crusoe_provider.api import account, client  # noqa: F401, PLC0415
     from crusoe_provider.provider import configuration, profiles, provider_block  # noqa: F401, PLC0415
 

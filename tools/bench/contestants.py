@@ -141,4 +141,5 @@ def contestants(python: Path, ours: Path) -> Iterator[Contestant]:
     plain.chmod(0o700)
     yield Contestant("plain tf", TOKEN, SOURCE, plain)
     yield Contestant(OURS, TOKEN, SOURCE, ours)
+    yield Contestant(f"{OURS}, cold starts", TOKEN, SOURCE, ours, {"CRUSOE_WARM_START": "0"})
     yield Contestant(f"{OURS}, binary of a release", TOKEN, SOURCE, binary())

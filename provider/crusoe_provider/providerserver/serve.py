@@ -110,7 +110,7 @@ def serve(
 
         plan = Plan(
             lambda ready: serve_one(ready.wait_for_launcher),
-            (lambda: _load(warm_start.load), *warm_start.steps),
+            (lambda: _load(warm_start.load), *warm_start.steps, _load_the_rest),
             longest_end,
             warm_start.idle_seconds,
         )
@@ -119,10 +119,17 @@ def serve(
 
 
 def _load(provider: Callable[[], object]) -> None:
-    """Load what is needed after the handshake."""
+    """Load what is needed until the first call is answered."""
+    import grpc._server  # noqa: F401, PLC0415 - grpc itself loads it with the first server
+
     from crusoe_provider.providerserver import plugin, recent_creations, services, terraform  # noqa: F401, PLC0415
 
     provider()
+
+
+def _load_the_rest() -> None:
+    """Load what is needed where the protocol does not say what Terraform does."""
+    from crusoe_provider.providerserver import command_line, processes  # noqa: F401, PLC0415
 
 
 def _serve_one(
