@@ -22,7 +22,7 @@ from crusoe_provider.provider.resource_storage_token import StorageTokenResource
 from crusoe_provider.providerserver import protocol_pb2 as pb
 from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
-from support.plugin import Plugin, dynamic, plugin_environment, value_of
+from support.plugin import EXIT_SECONDS, Plugin, dynamic, plugin_environment, value_of
 from support.profiles import add_users, provider_block
 from support.simulator_fixtures import Crusoe
 

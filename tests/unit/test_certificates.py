@@ -1,13 +1,16 @@
 """Who vouches for the API: a real TLS server, with a certificate for somebody else."""
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from crusoe_provider.api import errors
 from crusoe_provider.api.client import CrusoeClient
+from crusoe_provider.api.tls import Authorities, read_ahead
 from crusoe_provider.provider.configuration import resolve
 from crusoe_provider.provider.provider_block import ProviderBlock
 from support.tls_servers import tls_server
@@ -86,3 +89,22 @@ def test_a_certificate_for_another_host_is_refused_whoever_vouches_for_it(tmp_pa
 
         assert server.requests == []
         crusoe.close()
+
+
+def test_authorities_that_were_read_ahead_are_not_read_again(tmp_path: Path) -> None:
+    """Unless the file has been replaced meanwhile."""
+    file = tmp_path / "authorities.pem"
+    shutil.copy(certifi.where(), file)
+    environ = {"SSL_CERT_FILE": str(file)}
+    read_ahead(environ)
+    first = Authorities.of(environ).context()
+    assert Authorities.of(environ).context() is first
+
+    file.write_text(file.read_text() + "\n")
+
+    assert Authorities.of(environ).context() is not first
+
+
+def test_reading_ahead_says_nothing(tmp_path: Path) -> None:
+    """What is wrong is said by the process that needs them."""
+    read_ahead({"SSL_CERT_FILE": str(tmp_path / "missing")})

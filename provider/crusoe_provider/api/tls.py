@@ -71,7 +71,9 @@ class Authorities:
 
             file = certifi.where()
         try:
-            return _context_of(file, self.folder, _versions(file, self.folder))
+            return _context_of(
+                file, self.folder, _versions(file, self.folder), os.environ.get(_KEY_LOG)
+            )
         except OSError as error:
             broken = isinstance(error, ssl.SSLError)
             reason = "it holds no certificates" if broken else str(error.strerror)
@@ -86,7 +88,10 @@ class Authorities:
 
 @lru_cache(maxsize=1)
 def _context_of(
-    file: str | None, folder: str | None, versions: tuple[tuple[int, int, int] | None, ...]
+    file: str | None,
+    folder: str | None,
+    versions: tuple[tuple[int, int, int] | None, ...],
+    key_log: str | None,
 ) -> ssl.SSLContext:
     """Return a context; a process that was forked from one that has read the files has it already.
 
@@ -94,8 +99,9 @@ def _context_of(
         file: A file of certificates.
         folder: Folders of certificates.
         versions: Which versions of them, so that those that are replaced are read anew.
+        key_log: Where Python writes the secrets of its connections, if that is asked for.
     """
-    del versions
+    del versions, key_log
     return ssl.create_default_context(cafile=file, capath=folder)
 
 
