@@ -133,7 +133,8 @@ def test_terraform_ends(toys: Toys, when: str, end: Callable[[StandIn], None]) -
             terraform.start()
             terraform.end_plugins()
         if when in {"when it is ready", "while one serves"}:
-            wait_until(lambda: [n for n in toys.warm.nurseries() if n.children()])
+            toys.warm.found_by(terraform.start)
+            terraform.end_plugins()
         if when == "while one serves":
             ((launcher, line),) = terraform.start()
             assert line.startswith(HANDSHAKE)
@@ -153,9 +154,8 @@ def test_terraform_ends(toys: Toys, when: str, end: Callable[[StandIn], None]) -
 def test_two_terraforms_have_nothing_in_common(toys: Toys) -> None:
     """Each has a nursery of its own, and the end of one is not that of the other."""
     with toys.terraform() as one, toys.terraform() as other:
-        for terraform in (one, other):
-            terraform.start()
-        wait_until(lambda: len([n for n in toys.warm.nurseries() if n.children()]) == 2)
+        first = toys.warm.found_by(one.start)
+        wait_until(lambda: other.start() and set(toys.warm.nurseries()) - {first})
         assert len(toys.names()) >= 2
 
         kill(one)
@@ -169,8 +169,7 @@ def test_two_terraforms_have_nothing_in_common(toys: Toys) -> None:
 def test_many_at_once(toys: Toys) -> None:
     """As with many provider blocks: all are served, and nearly all warm."""
     with toys.terraform() as terraform:
-        terraform.start()
-        wait_until(lambda: [n for n in toys.warm.nurseries() if n.children()])
+        toys.warm.found_by(terraform.start)
 
         started = terraform.start(40)
 
@@ -197,14 +196,13 @@ def test_a_nursery_that_is_killed(toys: Toys) -> None:
         assert plugin.shut_down() == 0
     with toys.plugin() as plugin:
         assert not is_warm(plugin)
-        wait_until(toys.warm.nurseries)
+    toys.warm.found(toys.environment)
 
 
 def test_a_nursery_that_is_frozen(toys: Toys) -> None:
     """The next one starts cold; and when Terraform ends so does the nursery."""
     with toys.terraform() as terraform:
-        terraform.start()
-        wait_until(lambda: [n for n in toys.warm.nurseries() if n.children()])
+        toys.warm.found_by(terraform.start)
         (nursery,) = toys.warm.nurseries()
         nursery.suspend()
 
@@ -217,8 +215,7 @@ def test_a_nursery_that_is_frozen(toys: Toys) -> None:
 def test_a_nursery_that_is_frozen_while_its_child_serves(toys: Toys) -> None:
     """The child ends it, as nobody else would."""
     with toys.terraform() as terraform:
-        terraform.start()
-        wait_until(lambda: [n for n in toys.warm.nurseries() if n.children()])
+        toys.warm.found_by(terraform.start)
         (nursery,) = toys.warm.nurseries()
         terraform.start()
         nursery.suspend()
@@ -404,7 +401,7 @@ def test_after_some_time_without_a_start_the_nursery_ends(toys: Toys) -> None:
 
     with toys.plugin() as plugin:
         assert not is_warm(plugin)
-        wait_until(toys.warm.nurseries)
+    toys.warm.found(toys.environment)
 
 
 # -- The launcher ends ----------------------------------------------------------------------------
@@ -485,8 +482,7 @@ def can_unshare() -> bool:
 def test_terraform_is_process_1(toys: Toys) -> None:
     """It inherits the nursery, which ends with it all the same."""
     with toys.terraform(*UNSHARE) as terraform:
-        terraform.lines()
-        wait_until(lambda: [n for n in toys.warm.nurseries() if n.children()])
+        toys.warm.found_by(terraform.lines)
         (line,) = terraform.lines()
         assert line.startswith(HANDSHAKE)
         terraform.end_plugins()
