@@ -68,7 +68,7 @@ are in use and whether they work: see [Check an installation](guides/check.md).
 | `CRUSOE_ORGANIZATION_ID` | the organization, where the provider block names none |
 | `CRUSOE_ALLOW_ENDPOINT` | endpoints that a provider block may send credentials to |
 | `CRUSOE_STORAGE_TOKEN_SECRET` | the secret of the storage token that is imported |
-| `CRUSOE_WARM_START` | `0` has every plugin process start by itself, which takes longer; for Linux |
+| `CRUSOE_WARM_START` | `0` has each plugin process start by itself, which takes longer (Linux) |
 | `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | which proxy leads to the API; in small letters as well |
 | `SSL_CERT_FILE`, `SSL_CERT_DIR` | who vouches for its certificate, if not the usual ones |
 """
