@@ -60,6 +60,7 @@ class Authorities:
 
         Raises:
             UnusableVariableError: They cannot be read.
+            OSError: Those of certifi cannot.
         """
         return self._context
 
@@ -75,6 +76,8 @@ class Authorities:
                 file, self.folder, _versions(file, self.folder), os.environ.get(_KEY_LOG)
             )
         except OSError as error:
+            if not self.source:
+                raise  # an installation that lacks certifi's file; no variable is to blame
             broken = isinstance(error, ssl.SSLError)
             reason = "it holds no certificates" if broken else str(error.strerror)
             raise UnusableVariableError(_FILE, f"{_FILE} cannot be used: {reason}.") from None
