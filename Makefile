@@ -10,8 +10,8 @@ TOOL := PYTHONPATH=tools $(BIN)/python -m
 PINNED := tools/release/requirements.txt
 PACKAGING := tools/release/package-requirements.txt
 RELEASE := PYTHONPATH=provider:tools
-# How many tests run at a time.
-WORKERS ?= 2
+# How many tests run at a time: on two cores three are a seventh faster than two.
+WORKERS ?= 3
 # What `make mutants` changes: files or folders.
 MODULES ?= provider/crusoe_provider/tokens provider/crusoe_provider/api
 # Which Terraform: see tools/harness/terraforms.py.
