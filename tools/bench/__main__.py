@@ -175,7 +175,8 @@ def main() -> None:
     compared = list(contestants(python, ours))
     # What takes part in the rest has a plugin; and whose it is makes no difference to the API.
     plugins = [c for c in compared if c.plugin] + [c for c in [beside()] if c]
-    blocks, memory = many_blocks(plugins, max(rounds // 3, 2))
+    each = [c for c in plugins if c.takes_credentials]
+    blocks, memory = many_blocks(each, max(rounds // 3, 2))
     tables = (
         lives(plugins, rounds).rows(),
         blocks.rows(),

@@ -35,6 +35,7 @@ class Contestant:
         source: Source address of the provider; `None` without one.
         plugin: Its executable.
         variables: Environment variables that it gets beside the others.
+        takes_credentials: Whether its provider block does, as one for each user has to.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Contestant:
     source: str | None = None
     plugin: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    takes_credentials: bool = True
 
     def workspace(
         self, folder: Path, simulator: Simulator, variables: Mapping[str, str] | None = None
@@ -133,13 +135,17 @@ def contestants(python: Path, ours: Path) -> Iterator[Contestant]:
     yield Contestant("terraform_data (no plugin)", 'resource "terraform_data" "t" {}\n')
     if plugin := null_provider():
         yield Contestant(
-            "null provider (Go)", 'resource "null_resource" "t" {}\n', "hashicorp/null", plugin
+            "null provider (Go)",
+            'resource "null_resource" "t" {}\n',
+            "hashicorp/null",
+            plugin,
+            takes_credentials=False,
         )
     plain = FOLDER / "plain"
     program = Path(__file__).with_name("plain_tf_provider.py")
     plain.write_text(f'#!/bin/sh\nexec "{python}" "{program}" "$@"\n')
     plain.chmod(0o700)
-    yield Contestant("plain tf", TOKEN, SOURCE, plain)
+    yield Contestant("plain tf", TOKEN, SOURCE, plain, takes_credentials=False)
     yield Contestant(OURS, TOKEN, SOURCE, ours)
     yield Contestant(f"{OURS}, cold starts", TOKEN, SOURCE, ours, {"CRUSOE_WARM_START": "0"})
     yield Contestant(f"{OURS}, binary of a release", TOKEN, SOURCE, binary())
