@@ -13,22 +13,25 @@ def has_siblings(parent: int, plugin: int, *, only_quickly: bool = False) -> boo
         plugin: The process that it has started for this one.
         only_quickly: Say no where it would take the library that asks any system.
     """
-    try:
-        children = _children_on_linux(parent)
-    except OSError:
-        if only_quickly:
-            return False
-        children = _children_elsewhere(parent)
     mine = _command(plugin)
-    return any(_command(child) == mine for child in _started_by_terraform(children, plugin))
+    others = other_children(parent, plugin, only_quickly=only_quickly)
+    return any(_command(child) == mine for child in others)
 
 
-def other_children(parent: int, plugin: int) -> set[int]:
-    """Return the processes that `parent` has started, beside `plugin`, and that have not ended."""
+def other_children(parent: int, plugin: int, *, only_quickly: bool = False) -> set[int]:
+    """Return the processes that `parent` has started, beside `plugin`, and that have not ended.
+
+    Args:
+        parent: Its process ID.
+        plugin: See above.
+        only_quickly: Return none where it would take the library that asks any system.
+    """
     # Asked in every plan, so Linux is asked by itself: the library takes longer than all the rest.
     try:
         children = _children_on_linux(parent)
     except OSError:
+        if only_quickly:
+            return set()
         children = _children_elsewhere(parent)
     return _started_by_terraform(children, plugin)
 
