@@ -17,14 +17,13 @@ from typing import Any
 
 import grpc
 import pytest
-from tf.types import Unknown
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_provider.providerserver.lifetime import Lifetime, Parent
 from support import toy_plugin
 from support.plugin import EXIT_SECONDS, Plugin, dynamic, errors, value_of
 from support.signals import survives_a_signal_at_any_line
-from support.toy_fixtures import StartToy, thing
+from support.toy_fixtures import StartToy, create, thing
 
 
 @pytest.fixture(params=["cold", "warm"])
@@ -39,18 +38,6 @@ def starts(request: pytest.FixtureRequest) -> str:
 def in_background() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor() as executor:
         yield executor
-
-
-def create(plugin: Plugin, does: str) -> Any:
-    planned = dynamic(thing(does=does, id=Unknown, secret=Unknown))
-    return plugin.provider.ApplyResourceChange(
-        pb.ApplyResourceChange.Request(
-            type_name="toy_thing",
-            prior_state=dynamic(None),
-            planned_state=planned,
-            config=planned,
-        )
-    )
 
 
 def start_creation(

@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 import pytest
-from tf.types import Unknown
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
-from support.plugin import EXIT_SECONDS, START_SECONDS, Plugin, dynamic, plugin_environment
+from support.plugin import EXIT_SECONDS, START_SECONDS, Plugin, plugin_environment
 from support.stand_in_terraform import StandIn
-from support.toy_fixtures import thing
+from support.toy_fixtures import create
 from support.warm_toy import WarmToy
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has warm starts")
@@ -80,18 +79,6 @@ def toys(tmp_path: Path) -> Iterator[Toys]:
 def is_warm(plugin: Plugin) -> bool:
     """Say whether a plugin is served by another process than the one that was started."""
     return plugin.serving().pid != plugin.process.pid
-
-
-def create(plugin: Plugin, does: str) -> Any:
-    planned = dynamic(thing(does=does, id=Unknown, secret=Unknown))
-    return plugin.provider.ApplyResourceChange(
-        pb.ApplyResourceChange.Request(
-            type_name="toy_thing",
-            prior_state=dynamic(None),
-            planned_state=planned,
-            config=planned,
-        )
-    )
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tf.types import Unknown
 
+from crusoe_provider.providerserver import protocol_pb2 as pb
 from support import toy_plugin
-from support.plugin import Plugin, plugin_environment
+from support.plugin import Plugin, dynamic, plugin_environment
 from support.warm_toy import WarmToy
 
 THING = {"does": None, "name": None, "size": None, "id": None, "secret": None, "timeouts": None}
@@ -21,6 +23,19 @@ StartToy = Callable[..., Plugin]
 def thing(**attributes: Any) -> dict[str, Any]:
     """Return a state of the toy resource."""
     return THING | attributes
+
+
+def create(plugin: Plugin, does: str) -> Any:
+    """Return the answer to a creation of a thing that does so."""
+    planned = dynamic(thing(does=does, id=Unknown, secret=Unknown))
+    return plugin.provider.ApplyResourceChange(
+        pb.ApplyResourceChange.Request(
+            type_name="toy_thing",
+            prior_state=dynamic(None),
+            planned_state=planned,
+            config=planned,
+        )
+    )
 
 
 @pytest.fixture
