@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-import queue
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +27,8 @@ console would be: see `python -m crusoe_simulator keys --help`.
 """
 
 _REGION = "us-east-1"
+# The signals that end it.
+_ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: Sequence[str], *, say: Callable[[str], None]) -> int:
@@ -40,11 +41,9 @@ def main(arguments: Sequence[str], *, say: Callable[[str], None]) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    # Of all that one thread can wait for, this alone may be filled by a signal handler, which runs
-    # between two lines of that same thread.
-    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _frame: signals.put(number))
+    # Blocked before there is another thread, and taken by the wait below. A handler might run just
+    # before its thread begins to wait, and would not end that.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     try:
         speech = Speech(name for text in options.dialect for name in names_in(text))
     except ValueError as error:
@@ -61,7 +60,7 @@ def main(arguments: Sequence[str], *, say: Callable[[str], None]) -> int:
     user = _first_user(simulator, options.organization, options.user)
     with simulator:
         say(_exports(simulator, user) if options.print_exports else _ready(simulator, user))
-        signals.get()
+        signal.sigwait(_ENDS)
     return 0
 
 
