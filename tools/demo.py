@@ -13,6 +13,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -319,7 +320,8 @@ def _play(stage: Stage, settings: dict[str, str]) -> None:
     )
     with contextlib.suppress(KeyboardInterrupt):
         while True:
-            signal.pause()
+            # Not for ever at a time: a signal that comes just before a wait does not end it.
+            time.sleep(0.5)
 
 
 def _ideas() -> str:
