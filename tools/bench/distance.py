@@ -91,11 +91,10 @@ class Far:
     async def _stop(self) -> None:
         for server in self._servers:
             server.close()
+        # What passes on ends with its connection. A task that is cancelled would be reported.
         for writer in self._writers:
             writer.transport.abort()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         # Closed connections are cleared away in the next round of the loop.
         await asyncio.sleep(0)
