@@ -391,6 +391,23 @@ def test_after_some_time_without_a_start_the_nursery_ends(toys: Toys) -> None:
     toys.warm.found(toys.environment)
 
 
+def test_who_serves_may_do_so_for_as_long_as_its_launcher_is_there(toys: Toys) -> None:
+    """The nursery sees the end of the launcher, and only from then on counts the seconds."""
+    nursery = toys.warm.found(toys.environment)
+
+    with toys.plugin() as plugin:
+        assert is_warm(plugin)
+        wait_until(lambda: len(nursery.children()) == 2)
+        assert plugin.process.pid in watched_by(nursery)
+
+
+def watched_by(process: psutil.Process) -> set[int]:
+    """Return the processes whose end a process waits for."""
+    infos = [file.read_text() for file in Path(f"/proc/{process.pid}/fdinfo").iterdir()]
+    lines = [line.split() for info in infos for line in info.splitlines()]
+    return {int(line[1]) for line in lines if line[0] == "Pid:"}
+
+
 # -- The launcher ends ----------------------------------------------------------------------------
 
 

@@ -275,12 +275,16 @@ class _Nursery:
         happened = {file for file, _ in poll.poll(seconds * 1000)}
         self._terraform_gone |= self._terraform in happened
         for child in list(self._children):
-            if child.control is not None and child.control in happened:
+            # Looked up before any is closed: the next one that is opened gets its number.
+            told, left, ended = (
+                file in happened for file in (child.control, child.launcher, child.ended)
+            )
+            if told and child.control is not None:
                 self._is_odd |= not child.take(child.control)
                 self._ready = None
-            if self._terraform_gone or child.launcher in happened:
+            if self._terraform_gone or left:
                 child.end_within(self._plan.longest_end)
-            if child.ended in happened:
+            if ended:
                 child.bury()
                 self._children.remove(child)
             elif child.end_by is not None and time.monotonic() > child.end_by:
