@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "support.simulator_fixtures",
     "support.terraform_fixtures",
+    "support.start_fixtures",
     "support.clock_fixtures",
     "support.sink_fixtures",
     "support.toy_fixtures",

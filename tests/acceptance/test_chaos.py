@@ -393,7 +393,12 @@ def decrypted(ciphertext: str) -> str:
 def test_whatever_happens_no_key_is_lost(
     workspace: Workspace, crusoe: Crusoe, seed: int, rotating: bool
 ) -> None:
-    """Applies, faults, interruptions, taints, and keys that come and go behind our back."""
+    """Applies, faults, interruptions, taints, and keys that come and go behind our back.
+
+    Plugins start warm in every other sequence, and cold in those between.
+    """
+    if seed % 2 == 0:
+        workspace.variables["CRUSOE_WARM_START"] = "0"
     chaos = Chaos(workspace, crusoe, seed, rotating=rotating)
 
     try:

@@ -138,6 +138,7 @@ def test_an_apply_that_fails_leaves_nothing(workspace: Workspace, crusoe: Crusoe
     assert crusoe.simulator.cloud.keys() == []
 
 
+@pytest.mark.cold_and_warm
 @pytest.mark.parametrize("end", [Running.interrupt, Running.kill], ids=["Ctrl-C", "SIGKILL"])
 @pytest.mark.parametrize("when", ["while it is created", "while it is used"])
 def test_whatever_ends_terraform_leaves_nothing(

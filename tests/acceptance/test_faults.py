@@ -219,6 +219,7 @@ def test_a_creation_that_fails_leaves_nothing(
     assert len(crusoe.simulator.api.requests.all("create")) == len(cases) + 1
 
 
+@pytest.mark.cold_and_warm
 @pytest.mark.parametrize(("name", "interruption"), INTERRUPTED)
 def test_an_interrupted_creation_is_carried_to_its_end(
     workspace: Workspace, crusoe: Crusoe, name: str, interruption: str
@@ -239,6 +240,7 @@ def test_an_interrupted_creation_is_carried_to_its_end(
     check_recovery(workspace, crusoe)
 
 
+@pytest.mark.cold_and_warm
 @pytest.mark.parametrize("name", ["nothing", "cut after", "list failing", "list lagging"])
 def test_a_creation_whose_terraform_is_killed_is_undone(
     workspace: Workspace, crusoe: Crusoe, name: str
@@ -408,6 +410,7 @@ def test_a_deletion_that_fails_for_good_keeps_the_token_in_the_state(
     check_end(End.NOTHING, workspace, crusoe)
 
 
+@pytest.mark.cold_and_warm
 @pytest.mark.parametrize("end", [Running.interrupt, Running.kill], ids=["Ctrl-C", "SIGKILL"])
 def test_an_interrupted_deletion_is_carried_to_its_end(
     workspace: Workspace, crusoe: Crusoe, end: Any

@@ -6,7 +6,7 @@ from crusoe_simulator.faults import Fault
 from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.cold_and_warm]
 
 TOKEN = 'resource "crusoe_storage_token" "ci" { alias = "ci" }\n'
 ADDRESS = "crusoe_storage_token.ci"
