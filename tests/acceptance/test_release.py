@@ -27,7 +27,9 @@ from release import smoke
 from release.build import build, describe
 from release.checksums import checksums
 from release.contents import licences
+from support.plugin_starts import seen_planning, seen_warm
 from support.simulator_fixtures import Crusoe
+from support.start_fixtures import are_warm
 
 # One worker runs them all: the package is built once, and once more to compare.
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("release")]
@@ -188,6 +190,21 @@ def test_a_life_cycle_from_an_unpacked_mirror(
     assert crusoe.aliases() == []
     # Terraform checks the hash of the installed package against the lock file.
     bare.init("-lockfile=readonly").succeeded()
+
+
+@pytest.mark.skipif(not are_warm(), reason="plugins start cold")
+def test_later_processes_of_a_command_start_warm(
+    release: Release, bare: Workspace, crusoe: Crusoe, tmp_path: Path
+) -> None:
+    """As from the Python package: the binary finds the one that has loaded everything."""
+    mirror = tmp_path / "mirror"
+    unpack(release, mirror / SOURCE_WITH_HOST / __version__ / terraform_platform())
+    (tmp_path / "terraform.tfrc").write_text(mirror_configuration(mirror))
+    bare.init().succeeded()
+
+    (seen,) = seen_warm(lambda: seen_planning(crusoe, bare))
+
+    assert (len(seen.nurseries), len(seen.launchers), len(seen.cold)) == (1, 1, 0)
 
 
 def test_the_binary_installs_itself(
