@@ -89,7 +89,8 @@ soak: install check-terraform ## Run the long tests: random sequences, fuzzing, 
 	  $(PYTEST) -n $(WORKERS) --timeout 3600 tests/unit tests/protocol/test_fuzzed.py \
 	  tests/acceptance/test_chaos.py
 	SCALE_USERS=200 SCALE_KEYS=20000 SCALE_APPLIES=1000 SCALE_CYCLES=1000 SCALE_TOKENS=1000 \
-	  $(PYTEST) --capture no tests/acceptance/test_scale.py
+	  SCALE_COMMANDS=100 $(PYTEST) --capture no tests/acceptance/test_scale.py
+	SCALE_LAUNCHERS=200 $(PYTEST) tests/protocol/test_warm_starts.py -k many
 
 bench: install check-terraform ## Measure how long users wait, beside other providers
 	$(TOOL) bench

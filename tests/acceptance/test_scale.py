@@ -22,9 +22,12 @@ from crusoe_provider.provider.resource_storage_token import StorageTokenResource
 from crusoe_provider.providerserver import protocol_pb2 as pb
 from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
+from support.long_terraform import LongTerraform
 from support.plugin import EXIT_SECONDS, Plugin, dynamic, plugin_environment, value_of
+from support.plugin_starts import Processes
 from support.profiles import add_users, provider_block
 from support.simulator_fixtures import Crusoe
+from support.start_fixtures import are_warm
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(3600)]
 
@@ -33,6 +36,7 @@ KEYS: Final = int(os.environ.get("SCALE_KEYS", "2000"))
 APPLIES: Final = int(os.environ.get("SCALE_APPLIES", "5"))
 TOKENS: Final = int(os.environ.get("SCALE_TOKENS", "100"))
 CYCLES: Final = int(os.environ.get("SCALE_CYCLES", "60"))
+COMMANDS: Final = int(os.environ.get("SCALE_COMMANDS", "8"))
 PATIENCE_SECONDS: Final = 1200.0
 MIB: Final = 2**20
 # Before anything is measured, every path has been taken a few times.
@@ -48,7 +52,24 @@ ATTRIBUTES: Final = (
 COMPUTED: Final = tuple(attribute.name for attribute in SCHEMA.attributes if attribute.computed)
 
 
-def test_many_users_with_two_tokens_each_in_one_state(workspace: Workspace, crusoe: Crusoe) -> None:
+@pytest.fixture
+def temporary(workspace: Workspace) -> Path:
+    """The temporary folder of the workspace's plugins."""
+    folder = workspace.home / "tmp"
+    folder.mkdir()
+    workspace.variables["TMPDIR"] = str(folder)
+    return folder
+
+
+def check_nothing_is_left(workspace: Workspace, temporary: Path) -> None:
+    """What warm starts leave behind sees that Terraform has ended, and ends."""
+    assert psutil.wait_procs(workspace.plugin_processes(), timeout=EXIT_SECONDS)[1] == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_many_users_with_two_tokens_each_in_one_state(
+    workspace: Workspace, crusoe: Crusoe, temporary: Path
+) -> None:
     """Each has a provider block, a process, and a budget of its own."""
     cloud = crusoe.simulator.cloud
     blocks = []
@@ -63,20 +84,18 @@ def test_many_users_with_two_tokens_each_in_one_state(workspace: Workspace, crus
         )
     workspace.write("".join(blocks))
 
-    started = time.perf_counter()
-    patiently(workspace, "apply", "-auto-approve")
-    applied = time.perf_counter()
+    seconds = [patiently(workspace, "plan", "-out=p"), patiently(workspace, "apply", "p")]
     crusoe.simulator.api.requests.clear()
-    patiently(workspace, "plan", "-detailed-exitcode")
-    planned = time.perf_counter()
+    seconds.append(patiently(workspace, "plan", "-detailed-exitcode"))
 
     assert [r.operation for r in crusoe.simulator.api.requests.all()] == ["list"] * USERS
     assert len(crusoe.simulator.cloud.keys()) == len(workspace.instances()) == 2 * USERS
-    patiently(workspace, "destroy", "-auto-approve")
+    seconds.append(patiently(workspace, "destroy", "-auto-approve"))
     assert crusoe.simulator.cloud.keys() == []
+    check_nothing_is_left(workspace, temporary)
     figures(
-        f"{USERS} users with {2 * USERS} tokens in one state: apply {applied - started:.0f} s, "
-        f"plan {planned - applied:.0f} s"
+        f"{USERS} users with {2 * USERS} tokens in one state: plan, apply, plan, destroy "
+        f"{', '.join(f'{s:.0f} s' for s in seconds)}"
     )
 
 
@@ -153,9 +172,11 @@ def measured(workspace: Workspace, *args: str) -> tuple[float, float]:
     return time.perf_counter() - started, most / MIB
 
 
-def patiently(workspace: Workspace, *args: str) -> None:
-    """Run a command, for as long as the largest configuration takes."""
-    assert workspace.start(*args).wait(PATIENCE_SECONDS).exit_code == 0
+def patiently(workspace: Workspace, *args: str) -> float:
+    """Run a command, for as long as the largest configuration takes; return the seconds."""
+    result = workspace.start(*args).wait(PATIENCE_SECONDS)
+    assert result.exit_code == 0, result.report()
+    return result.seconds
 
 
 def test_many_keys_of_others_cost_little(workspace: Workspace, crusoe: Crusoe) -> None:
@@ -184,11 +205,10 @@ def seconds_of_a_plan(workspace: Workspace) -> float:
     return statistics.median(seconds)
 
 
-def test_applies_in_a_row_leave_nothing_behind(workspace: Workspace, crusoe: Crusoe) -> None:
+def test_applies_in_a_row_leave_nothing_behind(
+    workspace: Workspace, crusoe: Crusoe, temporary: Path
+) -> None:
     """Each replaces the token; no process, socket, connection or byte of state is left over."""
-    temporary = workspace.home / "tmp"
-    temporary.mkdir()
-    workspace.variables["TMPDIR"] = str(temporary)
     here = psutil.Process()
     files, sizes, seconds = [], [], []
     for n in range(APPLIES + 1):
@@ -203,9 +223,7 @@ def test_applies_in_a_row_leave_nothing_behind(workspace: Workspace, crusoe: Cru
         files.append(here.num_fds())
 
         assert len(crusoe.simulator.cloud.keys()) == 1
-        # What warm starts leave behind sees that Terraform has ended, and ends.
-        assert psutil.wait_procs(workspace.plugin_processes(), timeout=EXIT_SECONDS)[1] == []
-        assert list(temporary.iterdir()) == []
+        check_nothing_is_left(workspace, temporary)
 
     assert max(sizes[1:]) - min(sizes[1:]) < 100
     tenth = max(1, APPLIES // 10)
@@ -214,6 +232,52 @@ def test_applies_in_a_row_leave_nothing_behind(workspace: Workspace, crusoe: Cru
         f"beginning, {statistics.median(seconds[-tenth:]):.2f} s at the end; open files of the "
         f"simulator's process {files[1]} to {files[-1]}"
     )
+
+
+@pytest.mark.usefixtures("newest_terraform")
+@pytest.mark.skipif(not are_warm(), reason="plugins start cold")
+def test_commands_of_one_terraform_leave_nothing_behind(
+    workspace: Workspace, temporary: Path
+) -> None:
+    """As a library it goes on; what it keeps for its next command does not grow meanwhile."""
+    nursery = None
+    memory = files = growth = 0
+    seconds = []
+    environment = workspace._environment()
+    with LongTerraform(workspace.folder, environment, workspace.logs / "long") as terraform:
+        for n in range(COMMANDS + 1):
+            workspace.write(
+                'resource "crusoe_storage_token" "t" {\n'
+                f"  rotate_when_changed = {{ n = {n} }}\n}}\n"
+            )
+            started = time.perf_counter()
+            terraform.run("apply", "-auto-approve")
+            seconds.append(time.perf_counter() - started)
+            if nursery is None and (nursery := idle_nursery(workspace)):
+                memory, files = nursery.memory_full_info().uss, nursery.num_fds()
+        terraform.run("destroy", "-auto-approve")
+        assert nursery is not None
+        assert idle_nursery(workspace) == nursery
+        growth = nursery.memory_full_info().uss - memory
+        assert nursery.num_fds() == files
+        assert list(temporary.iterdir()) == []
+    check_nothing_is_left(workspace, temporary)
+    assert growth <= MIB
+    figures(
+        f"{COMMANDS:,} applies of one Terraform as a library: {seconds[1]:.2f} s at the beginning, "
+        f"{seconds[-1]:.2f} s at the end; the nursery {growth / MIB:+.1f} MiB"
+    )
+
+
+def idle_nursery(workspace: Workspace) -> psutil.Process | None:
+    """Return the nursery between two commands, once all that have served have ended."""
+    deadline = time.monotonic() + EXIT_SECONDS
+    while nurseries := Processes(workspace).nurseries:
+        (nursery,) = nurseries
+        if len(nursery.children()) == 1:
+            return nursery
+        assert time.monotonic() < deadline
+    return None
 
 
 @pytest.fixture
