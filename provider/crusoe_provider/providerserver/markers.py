@@ -12,6 +12,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 from crusoe_provider.providerserver.processes import Process
@@ -58,9 +59,9 @@ class Markers:
 
     @contextlib.contextmanager
     def _folder(self) -> Iterator[int]:
-        path = os.path.join(self._parent, _FOLDER.format(uid=os.getuid()))  # noqa: PTH118
+        path = Path(self._parent, _FOLDER.format(uid=os.getuid()))
         with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o700)  # noqa: PTH102 - see quick_start: no pathlib here
+            path.mkdir(0o700)
         folder = os.open(path, _DIRECTORY)
         try:
             status = os.fstat(folder)

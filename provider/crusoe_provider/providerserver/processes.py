@@ -1,6 +1,7 @@
 """What the operating system tells of processes."""
 
 import mmap
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import psutil
@@ -61,7 +62,7 @@ class Process(NamedTuple):
         """Say whether the file that it runs is known, and contains a text."""
         try:
             with (
-                open(psutil.Process(self.pid).exe(), "rb") as file,  # noqa: PTH123 - as in markers
+                Path(psutil.Process(self.pid).exe()).open("rb") as file,
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
             ):
                 return content.find(text) >= 0

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -241,12 +242,12 @@ def _listening(server: grpc.Server, credentials: grpc.ServerCredentials | None) 
 def _private_folder() -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix=_PREFIX)
     if len(os.fsencode(folder)) + len(_SOCKET) > _LONGEST_SOCKET_PATH:
-        os.rmdir(folder)  # noqa: PTH106 - pathlib takes milliseconds to import
+        Path(folder).rmdir()
         folder = tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp")
     try:
         yield folder
     finally:
         # grpc removes the socket when the server stops; it has not been started if that failed.
         with contextlib.suppress(OSError):
-            os.unlink(f"{folder}{_SOCKET}")  # noqa: PTH108
-        os.rmdir(folder)  # noqa: PTH106
+            Path(f"{folder}{_SOCKET}").unlink()
+        Path(folder).rmdir()
