@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
     from crusoe_provider.api.models import Identity, NewStorageKey, StorageKey
     from crusoe_provider.tokens.ownership import Ownership
-    from crusoe_provider.tokens.quota import Quota, Reservation
+    from crusoe_provider.tokens.quota import Quota
+    from crusoe_provider.tokens.quota_slots import Reservation
 
 # A list that does not show the new key yet is asked again after these; seven seconds in all.
 _PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 3.5)
