@@ -1,6 +1,6 @@
 """The provider `crusoe`: its block, and what its resources and data sources share.
 
-Longer than other files by its schema, which is the reference that users read.
+The arguments of the block are in `provider_schema.py`.
 """
 
 import logging
@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tf import iface
 from tf.function import Function
-from tf.schema import Attribute, Schema
-from tf.types import Map, Number, String, Unknown
+from tf.schema import Schema
+from tf.types import Unknown
 from tf.utils import Diagnostics
 
-from crusoe_provider.api.settings import ENDPOINT
 from crusoe_provider.provider.action_storage_revoke_token import RevokeTokenAction
 from crusoe_provider.provider.data_source_storage_token import StorageTokenDataSource
 from crusoe_provider.provider.data_source_storage_tokens import StorageTokensDataSource
@@ -31,6 +30,7 @@ from crusoe_provider.provider.function_credentials_file import CredentialsFileFu
 from crusoe_provider.provider.function_decrypt import DecryptFunction
 from crusoe_provider.provider.list_resource_storage_token import StorageTokenListResource
 from crusoe_provider.provider.problems import ConfigurationError
+from crusoe_provider.provider.provider_schema import provider_schema
 from crusoe_provider.provider.resource_storage_rotating_token import StorageRotatingTokenResource
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
 from crusoe_provider.providerserver.action import Action
@@ -39,7 +39,6 @@ from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.list_resource import ListResource
 from crusoe_provider.providerserver.provider import Provider
 from crusoe_provider.providerserver.resource import State
-from crusoe_provider.providerserver.types import Object
 from crusoe_provider.tokens.in_flight import InFlightCalls
 from crusoe_provider.tokens.ownership import Ownership
 from crusoe_provider.tokens.session import Importer, Session
@@ -113,114 +112,7 @@ class CrusoeProvider(Provider):
     def get_provider_schema(self, diags: Diagnostics) -> Schema:
         """Return the schema of the provider block."""
         del diags
-        return Schema(
-            description=(
-                "Manages the API keys of Crusoe Cloud Object Storage. Every argument is optional: "
-                "what is not set here comes from the environment, then from the profile in "
-                "`~/.crusoe/config` that the Crusoe CLI uses. An empty text counts as not set, as "
-                "modules hand it on, but not for credentials: there it is refused."
-            ),
-            attributes=[
-                Attribute(
-                    "profile",
-                    String(),
-                    optional=True,
-                    description=(
-                        "Profile of `~/.crusoe/config` to use. A profile named here goes before "
-                        "credentials and endpoint in the environment. Default: `CRUSOE_PROFILE`, "
-                        "then the file's own `profile`, then `default`. Example: `work`."
-                    ),
-                ),
-                Attribute(
-                    "api_endpoint",
-                    String(),
-                    optional=True,
-                    description=(
-                        "Base URL of the API; HTTPS, except on loopback. Where it is another one "
-                        "than that of the credentials' source, set the credentials here too, or "
-                        "name it in the environment variable `CRUSOE_ALLOW_ENDPOINT`. Default: "
-                        "`CRUSOE_API_ENDPOINT`, then the profile's `api_endpoint`, then "
-                        f"`{ENDPOINT}`. Example: `https://api.cloud.crusoe.ai/v1`."
-                    ),
-                ),
-                Attribute(
-                    "access_key_id",
-                    String(),
-                    optional=True,
-                    description=(
-                        "Access key ID of the Crusoe API key that this provider signs its requests "
-                        "with; set it together with `secret_key`. Default: `CRUSOE_ACCESS_KEY_ID` "
-                        "with `CRUSOE_SECRET_KEY`, then the profile. Not to be confused with the "
-                        "storage tokens that the provider manages. Example: "
-                        "`uK5RZPYxQ3yzVwTnmLbNzA`."
-                    ),
-                ),
-                Attribute(
-                    "secret_key",
-                    String(),
-                    optional=True,
-                    sensitive=True,
-                    description=(
-                        "Secret of the Crusoe API key in `access_key_id`. Default: "
-                        "`CRUSOE_SECRET_KEY` with `CRUSOE_ACCESS_KEY_ID`, then the profile. "
-                        "Prefer the environment or a profile: a secret written here stands in the "
-                        "configuration."
-                    ),
-                ),
-                Attribute(
-                    "profiles",
-                    Map(Object({"access_key_id": String(), "secret_key": String()})),
-                    optional=True,
-                    sensitive=True,
-                    description=(
-                        "Credentials of further users by the name that `profile` of a resource, "
-                        "data source or ephemeral resource gives, each an object with "
-                        "`access_key_id` and `secret_key`; for pipelines that have no "
-                        "`~/.crusoe/config`. A name that the file has too is taken from here. May "
-                        "come from an ephemeral variable. Default: only the file's profiles. "
-                        "Example: `var.crusoe_profiles`."
-                    ),
-                ),
-                Attribute(
-                    "organization_id",
-                    String(),
-                    optional=True,
-                    description=(
-                        "ID (a UUID) of the organization for resources that do not name one. "
-                        "Default: `CRUSOE_ORGANIZATION_ID`, then the only organization of the "
-                        "user. Example: `ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab`."
-                    ),
-                ),
-                Attribute(
-                    "request_timeout",
-                    String(),
-                    optional=True,
-                    description=(
-                        "How long one request may take, as a duration from `1s` to `10m`. "
-                        "Default: `30s`. Example: `1m`."
-                    ),
-                ),
-                Attribute(
-                    "max_retries",
-                    Number(),
-                    optional=True,
-                    description=(
-                        "How often a failed reading or deleting request is tried again, from 0 to "
-                        "10; a creation never is. Default: `3`. Example: `5`."
-                    ),
-                ),
-                Attribute(
-                    "key_limit",
-                    Number(),
-                    optional=True,
-                    description=(
-                        "How many storage tokens Crusoe lets a user have in an organization. Plans "
-                        "that need more are refused before anything is changed. 0 switches the "
-                        "check off. Default: `2`. Example: `4`."
-                    ),
-                ),
-            ],
-        )
+        return provider_schema()
 
     def validate_config(self, diags: Diagnostics, config: State) -> None:
         """Check what is known of the provider block, without looking at files or environment."""
