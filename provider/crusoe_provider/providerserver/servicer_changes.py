@@ -1,8 +1,9 @@
 """The RPCs that plan and apply a change of a managed resource."""
 
-from crusoe_provider.providerserver import planning
+from tf.types import Unknown
+
 from crusoe_provider.providerserver import protocol_pb2 as pb
-from crusoe_provider.providerserver.errors import RequestError
+from crusoe_provider.providerserver.errors import RequestError, attribute_path
 from crusoe_provider.providerserver.managed import Managed, ManagedResources
 from crusoe_provider.providerserver.plugin import Plugin
 from crusoe_provider.providerserver.resource import (
@@ -82,7 +83,7 @@ class ChangeServicer(Servicer):
             created[:] = [dict(state)]
             response.new_state.CopyFrom(_result(found.codec, state, planned))
             response.private = stored_private(private)
-            found.identify(response.new_identity, planning.without_unknowns(state))
+            found.identify(response.new_identity, _without_unknowns(state))
 
         config = found.codec.decode(request.config) or {}
         context = CreateContext(call.diagnostics, request.type_name, config, private, save)
@@ -105,7 +106,7 @@ class ChangeServicer(Servicer):
             saved[:] = [dict(state)]
             response.new_state.CopyFrom(_result(found.codec, state, planned))
             response.private = stored_private(private)
-            found.identify(response.new_identity, planning.without_unknowns(state))
+            found.identify(response.new_identity, _without_unknowns(state))
 
         context = UpdateContext(call.diagnostics, request.type_name, private, save)
         try:
@@ -132,9 +133,9 @@ def _plan_object(call: Plan, found: Managed, prior: State | None, proposed: Stat
     request, response, codec = call.request, call.response, found.codec
     config = codec.decode_required(request.config)
     if prior is None:
-        planned, changed = planning.proposed_for_creation(codec, proposed), set(proposed)
+        planned, changed = _proposed_for_creation(codec, proposed), set(proposed)
     else:
-        planned, changed = proposed, planning.changed_attributes(codec, prior, proposed)
+        planned, changed = proposed, _changed_attributes(codec, prior, proposed)
     private = private_data(request.prior_private)
     context = PlanContext(call.diagnostics, request.type_name, changed, config, private)
     if request.planned_private:
@@ -144,10 +145,9 @@ def _plan_object(call: Plan, found: Managed, prior: State | None, proposed: Stat
     # What means the same as before is no change, whatever its spelling.
     response.planned_state.CopyFrom(codec.encode(planned, like=prior or proposed))
     if prior is not None:
-        replacing = planning.replacing_attributes(codec, prior, planned)
-        response.requires_replace.extend(
-            planning.attribute_paths(replacing | context.requires_replace)
-        )
+        replacing = _replacing_attributes(codec, prior, planned)
+        names = sorted(replacing | context.requires_replace)
+        response.requires_replace.extend(attribute_path([name]) for name in names)
     found.identify(response.planned_identity, planned)
 
 
@@ -161,5 +161,41 @@ def _destroy(call: Apply, found: Managed, prior: State) -> None:
 
 
 def _result(codec: StateCodec, state: State | None, planned: State) -> pb.DynamicValue:
-    known = None if state is None else planning.without_unknowns(state)
+    known = None if state is None else _without_unknowns(state)
     return codec.encode(known, like=planned)
+
+
+def _proposed_for_creation(codec: StateCodec, proposed: State) -> State:
+    """Return `proposed` with computed attributes that have no value yet made their default.
+
+    Without a default in the schema that is `Unknown`.
+    """
+    return {
+        name: attribute.default
+        if value is None and (attribute := codec.attributes.get(name)) and attribute.computed
+        else value
+        for name, value in proposed.items()
+    }
+
+
+def _changed_attributes(codec: StateCodec, before: State, after: State) -> set[str]:
+    """Return the names of attributes and blocks whose meaning differs; an unknown value counts."""
+    return {
+        name
+        for name in (*codec.attributes, *codec.blocks)
+        if not codec.equal(name, before[name], after[name]) or after[name] is Unknown
+    }
+
+
+def _replacing_attributes(codec: StateCodec, prior: State, planned: State) -> set[str]:
+    """Return the names of the attributes whose planned change the schema says to replace for."""
+    return {
+        name
+        for name in _changed_attributes(codec, prior, planned)
+        if name in codec.attributes and codec.attributes[name].requires_replace
+    }
+
+
+def _without_unknowns(state: State) -> State:
+    """Return `state` with unknown values made null: Terraform refuses any after an apply."""
+    return {name: None if value is Unknown else value for name, value in state.items()}
