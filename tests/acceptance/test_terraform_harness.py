@@ -80,6 +80,26 @@ def test_a_plan_with_changes_is_a_success(tmp_path: Path) -> None:
         assert plan.succeeded().actions == {"terraform_data.one": "create"}
 
 
+def test_a_run_tells_the_actions_that_are_in_the_plan(tmp_path: Path) -> None:
+    """So they need not be read from the plan, which would start Terraform once more."""
+    one = 'resource "terraform_data" "%s" {\n  input = "%s"\n}\n'
+    moved = "moved {\n  from = terraform_data.before\n  to = terraform_data.after\n}\n"
+    names = ("same", "changed", "gone", "before")
+    with Workspace(tmp_path) as workspace:
+        workspace.write("".join(one % (name, "a") for name in names))
+        workspace.apply().succeeded()
+        after = (("same", "a"), ("changed", "b"), ("after", "a"), ("new", "a"))
+        workspace.write("".join(one % each for each in after) + moved)
+
+        plan = workspace.plan().succeeded()
+
+        expected = {"changed": "update", "gone": "delete", "new": "create"}
+        assert plan.actions == {f"terraform_data.{n}": a for n, a in expected.items()}
+        stay = {a for a, change in plan.changes.items() if change.action == "no-op"}
+        assert {a: c.action for a, c in plan.changes.items() if a not in stay} == plan.actions
+        assert stay == {"terraform_data.same", "terraform_data.after"}
+
+
 def test_a_replacement_names_the_attribute_that_forces_it(tmp_path: Path) -> None:
     """And the address has the key of `for_each`, as in the configuration."""
     configuration = """\

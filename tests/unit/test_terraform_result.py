@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.result import Diagnostic, Result
+from harness.result import Diagnostic, Plan, Result
 
 TEXT = """\
 crusoe_storage_token.a: Creating...
@@ -122,3 +122,40 @@ def test_the_right_diagnostic_is_found_among_several() -> None:
         result.warned_of("Token expires soon", address="crusoe_storage_token.b")
     with pytest.raises(AssertionError, match="expected: Token expires soon"):
         result.failed_with("Token expires soon")
+
+
+def planned(*actions: str, shown: dict[str, object]) -> Plan:
+    """Return a plan whose run has told of changes, and whose file holds `shown`."""
+    lines = [
+        {"type": "planned_change", "change": {"resource": {"addr": f"r.{n}"}, "action": action}}
+        for n, action in enumerate(actions)
+    ]
+    stdout = "\n".join(json.dumps(line) for line in lines)
+    return Plan(("plan", "-json"), 0, stdout, "", show=lambda: shown)
+
+
+def test_actions_are_what_the_run_has_told() -> None:
+    """But for what leaves an object as it is."""
+    plan = planned("create", "noop", "update", "move", "delete", "import", "read", shown={})
+
+    assert plan.actions == {"r.0": "create", "r.2": "update", "r.4": "delete", "r.6": "read"}
+
+
+@pytest.mark.parametrize("word", ["replace", "remove", "something new"])
+def test_where_the_run_leaves_it_open_the_plan_is_read(word: str) -> None:
+    """Which half of a replacement comes first, and what no version has said so far."""
+    change = {"actions": ["create", "delete"], "before": {}, "after": {}}
+
+    plan = planned(
+        "create", word, shown={"resource_changes": [{"address": "r.1", "change": change}]}
+    )
+
+    assert plan.actions == {"r.1": "replace, create first"}
+
+
+def test_a_plan_that_failed_has_no_actions() -> None:
+    """Whoever asks for them learns why."""
+    plan = Plan(("plan", "-json"), 1, "", "", show=dict)
+
+    with pytest.raises(AssertionError, match="expected success"):
+        _ = plan.actions

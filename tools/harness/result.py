@@ -23,6 +23,10 @@ _ACTIONS: Final = {
     ("create", "delete"): "replace, create first",
 }
 
+# What a run prints of a change. "replace" leaves open which half comes first.
+_TOLD_EXACTLY: Final = frozenset({"create", "read", "update", "delete"})
+_LEFT_AS_IT_IS: Final = frozenset({"noop", "move", "import"})
+
 # What `terraform plan -detailed-exitcode` returns for a plan with changes.
 _CHANGES: Final = 2
 _HEADLINE: Final = re.compile(r"^(Error|Warning): (.*)$", re.MULTILINE)
@@ -203,10 +207,31 @@ class Plan(Result):
         changes = map(_change, self.document.get("resource_changes", []))
         return {change.address: change for change in changes}
 
-    @property
+    @cached_property
     def actions(self) -> dict[str, str]:
-        """The action on each resource that is not left as it is, by address."""
+        """The action on each resource that is not left as it is, by address.
+
+        Mostly the run has told already, and Terraform need not be started once more.
+        """
+        self.succeeded()
+        told = self._told()
+        if told is not None:
+            return told
         return {a: change.action for a, change in self.changes.items() if change.action != "no-op"}
+
+    def _told(self) -> dict[str, str] | None:
+        """Return the actions as the run printed them; `None` if it did not, or not exactly."""
+        if "-json" not in self.args:
+            return None
+        lines = [line for line in _json_lines(self.stdout) if line.get("type") == "planned_change"]
+        changes = [line["change"] for line in lines]
+        if not {change["action"] for change in changes} <= _TOLD_EXACTLY | _LEFT_AS_IT_IS:
+            return None
+        return {
+            change["resource"]["addr"]: change["action"]
+            for change in changes
+            if change["action"] not in _LEFT_AS_IT_IS
+        }
 
 
 def _change(document: Mapping[str, Any]) -> Change:
