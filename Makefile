@@ -10,8 +10,11 @@ TOOL := PYTHONPATH=tools $(BIN)/python -m
 PINNED := tools/release/requirements.txt
 PACKAGING := tools/release/package-requirements.txt
 RELEASE := PYTHONPATH=provider:tools
-# How many tests run at a time: on two cores three are a seventh faster than two.
-WORKERS ?= 3
+# How many tests run at a time: on two cores three are a seventh faster than two, because tests wait,
+# too. So half as many again as there are cores; beyond sixteen memory is what is short.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; \
+  n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2; \
+  print(min(16, n + n // 2))')
 # What `make mutants` changes: files or folders.
 MODULES ?= provider/crusoe_provider/tokens provider/crusoe_provider/api
 # Which Terraform: see tools/harness/terraforms.py.
@@ -75,7 +78,7 @@ coverage: install check-terraform ## Run every test and measure the coverage, pl
 	$(COVERAGE) report
 
 unit: install ## Run the tests of single modules
-	$(PYTEST) tests/unit
+	$(PYTEST) -n $(WORKERS) tests/unit
 
 protocol: install ## Run the tests of the plugin process, with a gRPC client in Terraform's place
 	$(PYTEST) -n $(WORKERS) tests/protocol
