@@ -36,6 +36,7 @@ from support.tls_servers import tls_server
 Capture = pytest.CaptureFixture[str]
 REPOSITORY = Path(__file__).parents[2]
 SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cw"
+# Where no good answer comes anyway. One that does may take longer on a busy machine.
 QUICK = Limits(request=timedelta(seconds=1), all=3.0)
 HTML = Answer(200, "<html>Please log in</html>", "text/html")
 SOON = (datetime.now(UTC) + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -47,7 +48,7 @@ def settings_of(environ: Mapping[str, str], home: Path) -> Settings:
 
 def lines_of(settings: Settings, **more: Any) -> list[Line]:
     quota = more.pop("quota", Quota(2))
-    return list(api_lines(settings, quota=quota, limits=more.pop("limits", QUICK), **more))
+    return list(api_lines(settings, quota=quota, limits=more.pop("limits", Limits()), **more))
 
 
 def by_name(lines: list[Line]) -> dict[str, Line]:
@@ -189,7 +190,7 @@ def test_what_the_api_answers_is_told_in_a_line(
     fault.times = None
     crusoe.simulator.faults.add(fault)
 
-    found = by_name(lines_of(settings))
+    found = by_name(lines_of(settings, limits=QUICK))
 
     assert found["connection"].status is Status.OK
     assert found["caller"].status is Status.PROBLEM
@@ -209,7 +210,7 @@ def test_a_later_answer_is_told_by_its_own_line(
     """The lines before it are what they are."""
     crusoe.simulator.faults.add(Fault(operation, times=None, answer=answer))
 
-    found = by_name(lines_of(settings))
+    found = by_name(lines_of(settings, limits=QUICK))
 
     name = {"organizations": "organizations", "list": "tokens"}[operation]
     assert found["caller"].status is Status.OK
@@ -232,7 +233,7 @@ def test_no_answer_is_a_problem_of_the_connection(
     crusoe.simulator.faults.add(fault)
 
     began = time.monotonic()
-    found = by_name(lines_of(settings))
+    found = by_name(lines_of(settings, limits=QUICK))
 
     assert time.monotonic() - began < 10
     assert found["connection"].status is Status.PROBLEM
@@ -263,7 +264,7 @@ def test_a_server_that_drips_is_a_problem(tmp_path: Path) -> None:
 
     with hostile_server(drip) as server:
         environ = variables(f"http://127.0.0.1:{server.port}/v1")
-        found = by_name(lines_of(settings_of(environ, tmp_path)))
+        found = by_name(lines_of(settings_of(environ, tmp_path), limits=QUICK))
 
     assert found["connection"].status is Status.PROBLEM
 
@@ -280,7 +281,7 @@ def test_a_wrong_certificate_is_a_problem(tmp_path: Path) -> None:
     """Nothing is sent there, and the advice is about authorities."""
     with tls_server(tmp_path, name="elsewhere.example") as server:
         environ = variables(f"https://127.0.0.1:{server.port}/v1")
-        found = by_name(lines_of(settings_of(environ, tmp_path)))
+        found = by_name(lines_of(settings_of(environ, tmp_path), limits=QUICK))
 
         assert server.requests == []
     assert found["connection"].status is Status.PROBLEM
@@ -308,7 +309,8 @@ def test_authorities_that_are_gone_are_a_problem(
     """An installation that somebody has cleaned up too well."""
     monkeypatch.setattr(certifi, "where", lambda: "/nowhere/cacert.pem")
 
-    found = by_name(lines_of(settings_of(variables("https://api.invalid/v1"), tmp_path)))
+    settings = settings_of(variables("https://api.invalid/v1"), tmp_path)
+    found = by_name(lines_of(settings, limits=QUICK))
 
     assert found["connection"].status is Status.PROBLEM
     assert "FileNotFoundError" in found["connection"].message
@@ -325,7 +327,8 @@ def test_a_name_that_does_not_exist_is_a_problem(
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
-    found = by_name(lines_of(settings_of(variables("https://api.invalid/v1"), tmp_path)))
+    settings = settings_of(variables("https://api.invalid/v1"), tmp_path)
+    found = by_name(lines_of(settings, limits=QUICK))
 
     assert found["connection"].status is Status.PROBLEM
     assert "Name or service not known" in found["connection"].message
@@ -340,7 +343,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(tmp_path: Path) -> N
     with hostile_server(refuse) as server:
         environ = variables("https://api.invalid/v1")
         environ["HTTPS_PROXY"] = f"http://me:hunter2@127.0.0.1:{server.port}"
-        lines = lines_of(settings_of(environ, tmp_path))
+        lines = lines_of(settings_of(environ, tmp_path), limits=QUICK)
 
     connection = by_name(lines)["connection"]
     assert connection.status is Status.PROBLEM
