@@ -134,6 +134,15 @@ def error_body(content: bytes) -> ErrorBody:
     return ErrorBody(*(printable(v) or None if isinstance(v, str) else None for v in values))
 
 
+def is_object(content: bytes) -> bool:
+    """Say whether an answer is a JSON object, as everything that the API says is."""
+    try:
+        msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
 def _entries(content: bytes) -> tuple[list[msgspec.Raw], bool]:
     """Return the entries of a list, and whether it says that these are all."""
     if content.count(b",") + content.count(b"[") + content.count(b"{") > _MOST_VALUES:

@@ -48,7 +48,7 @@ class RequestError(CrusoeError):
         method: The HTTP method, where it is known.
         may_have_happened: Whether the server may have done what it was asked to. It may have when
             the answer was lost or could not be understood; it has not when the connection was
-            never made, or Crusoe refused.
+            never made, or Crusoe refused. A refusal that is no JSON is somebody else's.
     """
 
     def __init__(self, message: str, *, method: str = "", may_have_happened: bool) -> None:

@@ -141,12 +141,15 @@ def failure(answer: Answer, *, now: datetime) -> errors.ApiError | None:
         text += _clock_skew(answer, now)
     server_error = status >= _SERVER_ERRORS
     kind = errors.ServerError if server_error else _CLASSES.get(status, errors.ApiError)
+    # A page in place of an answer of the API may hide anything: proxies that look for secrets in
+    # answers hold the answer back, not the request. Rate limits come before the work, whoever's.
+    refused = status == httpx.codes.TOO_MANY_REQUESTS or documents.is_object(answer.content)
     return kind(
         text,
         method=method,
         status=status,
         documented=body.code is not None and body.message is not None,
-        may_have_happened=server_error,
+        may_have_happened=server_error or not refused,
     )
 
 
