@@ -1,5 +1,7 @@
 """Lists, look-ups and functions."""
 
+import sys
+
 import pytest
 
 from crusoe_simulator.state import Key
@@ -95,6 +97,49 @@ def test_a_check_can_watch_the_quota_and_expiries(
     plan = workspace.plan().succeeded()
 
     assert [w.detail.strip() for w in plan.warnings] == ["a token has expired"]
+
+
+def test_what_a_program_has_changed_in_this_apply_is_shown(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """By a list and by a look-up, however short a time ago the process has read the keys."""
+    theirs = crusoe.simulator.cloud.add_key(crusoe.user, alias="twin")
+    url = f"{crusoe.simulator.control}/keys/{theirs.key_uuid}"
+    program = f"import urllib.request as u; u.urlopen(u.Request('{url}', method='DELETE'))"
+    workspace.write(
+        f"""
+        resource "crusoe_storage_token" "twin" {{
+          alias = "twin"
+        }}
+        data "crusoe_storage_tokens" "before" {{
+          alias = crusoe_storage_token.twin.access_key_id == "" ? "" : "twin"
+        }}
+        resource "terraform_data" "program" {{
+          triggers_replace = data.crusoe_storage_tokens.before.keys_used
+          provisioner "local-exec" {{
+            interpreter = ["{sys.executable}", "-c"]
+            command     = "{program}"
+          }}
+        }}
+        data "crusoe_storage_tokens" "after" {{
+          alias = terraform_data.program.id == "" ? "" : "twin"
+        }}
+        data "crusoe_storage_token" "twin" {{
+          alias = terraform_data.program.id == "" ? "" : "twin"
+        }}
+        output "found" {{
+          value = [
+            data.crusoe_storage_tokens.before.keys_used,
+            data.crusoe_storage_tokens.after.keys_used,
+            data.crusoe_storage_token.twin.access_key_id == crusoe_storage_token.twin.access_key_id,
+          ]
+        }}
+        """
+    )
+
+    workspace.apply().succeeded()
+
+    assert workspace.output_json()["found"] == [2, 1, True]
 
 
 def test_one_token_is_looked_up(workspace: Workspace, keys: dict[str, Key]) -> None:

@@ -139,11 +139,13 @@ class StorageTokenDataSource(iface.DataSource):
         session = self._sessions.get(given(config[PROFILE]))
         with failing("Storage token not looked up"):
             organization_id = session.organization_id(config[ORGANIZATION_ID])
-            keys = in_order(session.account.keys(organization_id))
-            if not any(_matches(key, config) for key in keys):
-                # It may have been made a moment ago, by a provisioner of this very apply.
+            # In an apply something, a provisioner for one, may have just changed what there is.
+            fresh = not session.terraform.is_planning()
+            keys = in_order(session.account.keys(organization_id, fresh=fresh))
+            matching = [key for key in keys if _matches(key, config)]
+            if len(matching) != 1 and not fresh:
                 keys = in_order(session.account.keys(organization_id, fresh=True))
-        matching = [key for key in keys if _matches(key, config)]
+                matching = [key for key in keys if _matches(key, config)]
         if len(matching) != 1:
             raise _not_one(config, matching, keys)
         found = listed_token(matching[0], session.now())

@@ -136,7 +136,9 @@ class StorageTokensDataSource(iface.DataSource):
         session.account.expect_identity()
         with failing("Storage tokens not listed"):
             organization_id = session.organization_id(config[ORGANIZATION_ID])
-            keys = session.account.keys(organization_id)
+            # In an apply something, a provisioner for one, may have just changed what there is.
+            fresh = not session.terraform.is_planning()
+            keys = session.account.keys(organization_id, fresh=fresh)
             mine = _mine(session, keys, needed=bool(config["mine"]))
         now, limit = session.now(), session.key_limit or None
         candidates = mine or [] if config["mine"] else keys

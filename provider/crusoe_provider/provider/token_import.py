@@ -44,6 +44,9 @@ def find_keys(
     with failing("Storage token not imported"):
         organization_id = session.organization_id(given_id)
         keys = session.account.keys(organization_id)
+        if not all(any(_is_named(key, name) for key in keys) for name in wanted):
+            # It may have been made a moment ago, by a data source that runs a program.
+            keys = session.account.keys(organization_id, fresh=True)
         caller = session.account.identity()
     mine = in_order(session.ownership.mine(keys, caller))
     found = []
