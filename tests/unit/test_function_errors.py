@@ -18,12 +18,16 @@ FILE: str = next(v["ciphertext"] for v in DOCUMENT["vectors"] if v["recipients"]
 
 
 def said(function: type[Function], *arguments: str) -> str:
-    """Return the one thing that a function says, in place of a result."""
+    """Return the one thing that a function says, in place of a result.
+
+    The text begins with the argument that it is about, and Terraform points at that one.
+    """
     diagnostics = Diagnostics()
     provider: Any = SimpleNamespace(hide=lambda _text: None)
     result = function(provider).call(CallContext(diagnostics, "f"), list(arguments))  # type: ignore[call-arg]
     assert result is None
     (error,) = diagnostics.diagnostics
+    assert error.path == [error.summary.partition(" ")[0]]
     return error.summary
 
 

@@ -50,12 +50,14 @@ class CredentialsFileFunction(Function):
             if not _VALUE.fullmatch(value):
                 ctx.diagnostics.add_error(
                     f"{name} is empty, or holds blanks or characters that no key has, which would "
-                    "break the file."
+                    "break the file.",
+                    path=[name],
                 )
                 return None
         if not _PROFILE.fullmatch(profile):
             ctx.diagnostics.add_error(
-                "profile must be a name without brackets and line breaks, such as default."
+                "profile must be a name without brackets and line breaks, such as default.",
+                path=["profile"],
             )
             return None
         return (
