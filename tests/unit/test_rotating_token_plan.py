@@ -46,6 +46,34 @@ def planned(before: RotatingToken, **changes: Any) -> RotatingToken:
     return RotatingTokenPlan(Sessions(), None, context).update(before, proposed)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "rotates"),
+    [
+        # An entry without a value is none, as a module may hand it on.
+        ({"a": "1"}, {"a": "1", "b": None}, False),
+        ({"a": "1", "b": None}, {"a": "1"}, False),
+        ({"a": None}, {"a": "1"}, False),
+        ({"a": "1"}, {"a": "2", "b": None}, True),
+        ({"a": "1"}, {"b": "1"}, True),
+        ({"a": "1"}, {"a": None}, True),
+        ({"a": "1"}, None, True),
+        # It depends.
+        ({"a": "1"}, Unknown, None),
+        ({"a": "1"}, {"a": Unknown}, None),
+        ({"a": "1"}, {"a": "1", "b": Unknown}, None),
+        # Whatever it will be, another entry has changed.
+        ({"a": "1", "b": "1"}, {"a": "2", "b": Unknown}, True),
+        ({"a": "1"}, {"b": Unknown}, True),
+    ],
+)
+def test_values_that_change_rotate(before: Any, after: Any, rotates: bool | None) -> None:
+    token = RotatingToken(rotate_when_changed=before, generation=3, **key("b", CLEAR))
+
+    found = planned(token, rotate_when_changed=after).generation
+
+    assert found == {True: 4, False: 3, None: Unknown}[rotates]
+
+
 def secret(token: RotatingToken, prefix: str = "") -> Secret:
     """Return what a plan says of the secret of a key."""
     return (

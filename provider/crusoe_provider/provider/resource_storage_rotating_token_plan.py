@@ -19,7 +19,7 @@ from crusoe_provider.provider.encryption_texts import ENCRYPT_TO
 from crusoe_provider.provider.profile_change import changes_user, planned_session
 from crusoe_provider.provider.quota_texts import rotation_warning
 from crusoe_provider.provider.secrets_plan import SecretsPlan
-from crusoe_provider.provider.validators import given
+from crusoe_provider.provider.validators import given, with_values
 from crusoe_provider.providerserver.resource import PlanContext, State
 from crusoe_provider.tokens import encryption
 from crusoe_provider.tokens.errors import OwnerUnknown, PlanExceedsQuota
@@ -156,12 +156,13 @@ class RotatingTokenPlan:
             return Wanted.NO
         if is_unknown(after):
             return Wanted.MAYBE
-        after = given(after) or {}
-        if set(before) == set(after) and all(
-            is_unknown(value) or value == before[name] for name, value in after.items()
-        ):
-            return Wanted.MAYBE if any(map(is_unknown, after.values())) else Wanted.NO
-        return Wanted.YES
+        before, after = with_values(before), with_values(after)
+        known = {name: value for name, value in after.items() if not is_unknown(value)}
+        if known == before:
+            # What is not known yet may turn out to be null, which is no entry.
+            return Wanted.NO if known == after else Wanted.MAYBE
+        may_be = set(before) <= set(after) and known.items() <= before.items()
+        return Wanted.MAYBE if may_be else Wanted.YES
 
     def _of_life(self, current: RotatingToken, planned: RotatingToken) -> Wanted:
         if "expires_after" not in self._ctx.changed_fields:

@@ -19,7 +19,7 @@ from crusoe_provider.provider.encryption_texts import (
     SECRET_NEEDED,
 )
 from crusoe_provider.provider.profile_change import changes_user, planned_session
-from crusoe_provider.provider.validators import given
+from crusoe_provider.provider.validators import given, with_values
 from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import PlanContext, State
 from crusoe_provider.tokens import encryption
@@ -207,7 +207,9 @@ class TokenPlan:
         replace.update(name for name in _REPLACING if _differs(before[name], after[name]))
         # A token that is imported or moved takes up the argument without a replacement.
         name = "rotate_when_changed"
-        if given(before[name]) is not None and _values(before[name]) != _values(after[name]):
+        if given(before[name]) is not None and with_values(before[name]) != with_values(
+            after[name]
+        ):
             replace.add(name)
 
     def _count(self, current: Token) -> None:
@@ -265,13 +267,6 @@ class TokenPlan:
                 "Set expires_at to a later date, or let expires_after and renew_before renew it in "
                 "time.",
             )
-
-
-def _values(mapping: Any) -> Any:
-    """Return a map without entries that have no value; an unknown one as it is."""
-    if not isinstance(mapping, dict):
-        return {} if mapping is None else mapping
-    return {name: value for name, value in mapping.items() if value is not None}
 
 
 def home(session: "Session", stored: str | None) -> str | None:

@@ -32,6 +32,13 @@ def given(value: Any) -> Any:
     return None if value in ("", []) else value
 
 
+def with_values(mapping: Any) -> Any:
+    """Return a map without entries that have no value; an unknown one as it is."""
+    if not isinstance(mapping, dict):
+        return {} if mapping is None else mapping
+    return {name: value for name, value in mapping.items() if value is not None}
+
+
 def check_organization_id(diags: Diagnostics, config: Mapping[str, Any]) -> None:
     """Report an organization ID that cannot be one. Its form is not documented: a UUID is usual."""
     value = given(config.get(ORGANIZATION_ID))
