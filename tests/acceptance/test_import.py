@@ -212,3 +212,43 @@ def test_one_secret_is_not_given_to_two_tokens(workspace: Workspace, crusoe: Cru
 
     assert all(key.key_uuid in error.detail for key in keys)
     assert keys[0].secret_key not in error.detail
+
+
+def test_an_import_that_was_not_finished_takes_no_other_tokens_secret(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """It waits for its own, which a run without the other import gives it."""
+    first, second = (crusoe.simulator.cloud.add_key(crusoe.user, alias=alias) for alias in "ab")
+    tokens = [
+        f'resource "crusoe_storage_token" "{key.alias}" {{\n  alias = "{key.alias}"\n%s}}\n'
+        for key in (first, second)
+    ]
+    imports = [
+        f'import {{\n  to = crusoe_storage_token.{key.alias}\n  id = "{key.key_uuid}"\n}}\n'
+        for key in (first, second)
+    ]
+    failing = (
+        'resource "terraform_data" "f" {\n  provisioner "local-exec" {\n'
+        '    command = "exit 1"\n  }\n}\n'
+    )
+    workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"] = first.secret_key
+    workspace.write(failing + imports[0] + tokens[0] % "  depends_on = [terraform_data.f]\n")
+    workspace.apply().failed_with("local-exec provisioner error")
+    workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"] = second.secret_key
+    workspace.write(tokens[0] % "" + imports[1] + tokens[1] % "")
+
+    error = workspace.plan().failed_with("One secret for two imported tokens")
+
+    assert second.key_uuid in error.detail
+    assert first.access_key_id in error.detail
+    for key, text in (
+        (first, tokens[0] % ""),
+        (second, tokens[0] % "" + imports[1] + tokens[1] % ""),
+    ):
+        workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"] = key.secret_key
+        workspace.write(text)
+        workspace.apply().succeeded()
+    stored = workspace.instances()
+    for key in (first, second):
+        state = stored[f"crusoe_storage_token.{key.alias}"].attributes
+        assert state["secret_key"] == key.secret_key

@@ -209,10 +209,11 @@ def _foreign(error: ForeignToken, credentials: str) -> Diagnosis:
 def _secret_claimed(error: SecretClaimed) -> Diagnosis:
     return Diagnosis(
         "One secret for two imported tokens",
-        f"{SECRET_VARIABLE} holds one secret, and this run imports two tokens: "
-        f"{error.first} and {error.second}. A secret belongs to one token.\n\n"
-        "Import the tokens in runs of their own, each with its secret, or without the "
-        "variable.",
+        f"{SECRET_VARIABLE} holds one secret, and two tokens are to get theirs from it in this "
+        f"run: {error.first} and {error.second}. A secret belongs to one token.\n\n"
+        "Import the tokens in runs of their own, each with its secret, or without the variable. "
+        "One whose import was planned before, and not carried out to its end, still waits for "
+        "its own.",
     )
 
 

@@ -179,7 +179,8 @@ class TokenPlan:
         session = self._session
         if session is None:
             return planned
-        if session.import_secret is not None:
+        # An import that was not finished may still wait when the variable holds another's secret.
+        if session.claim_import_secret(planned.access_key_id) is not None:
             memory.secret_due = None
             return planned.but(**encryption.planned(given(planned.encrypt_to)))
         if session.terraform.is_applying():

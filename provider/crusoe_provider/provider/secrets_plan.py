@@ -58,7 +58,8 @@ class SecretsPlan:
         session, memory = self._session, self._memory.of_key(token.access_key_id)
         if not memory.secret_due or session is None:
             return token
-        if session.import_secret is not None:
+        # An import that was not finished may still wait when the variable holds another's secret.
+        if session.claim_import_secret(token.access_key_id) is not None:
             return token.but(**encryption.planned(encrypt_to))
         if session.terraform.is_applying():
             raise Refusal(SECRET_NEEDED)

@@ -86,7 +86,7 @@ def with_secret(
     Raises:
         SecretClaimed: The secret was given to another token of this run already.
     """
-    secret = session.claim_import_secret(importer)
+    secret = session.claim_import_secret(token.access_key_id, importer)
     if secret is None:
         diagnostics.add_warning(*_SECRET_UNKNOWN)
     elif is_encrypted(secret):
@@ -100,7 +100,11 @@ def with_secret(
 
 def _is_named(key: "StorageKey", wanted: str) -> bool:
     """Say whether a key has this token ID, in any case, or this access key ID."""
-    return key.access_key_id == wanted or (key.key_uuid or "").casefold() == wanted.casefold()
+    # A key that is listed without a token ID is not the one that an empty ID names.
+    token_id = key.key_uuid
+    return key.access_key_id == wanted or (
+        token_id is not None and token_id.casefold() == wanted.casefold()
+    )
 
 
 def _not_importable(

@@ -40,12 +40,17 @@ class Importer:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._first: str | None = None
+        self._first: tuple[str, str] | None = None
 
-    def claim(self, importer: str) -> str:
-        """Return the ID of the token that the secret is for: that of the first to ask."""
+    def claim(self, access_key_id: str, name: str) -> tuple[str, str]:
+        """Return the token that the secret is for, the first to ask: its key, and its name.
+
+        Args:
+            access_key_id: The token that asks.
+            name: What the user calls it.
+        """
         with self._lock:
-            self._first = self._first or importer
+            self._first = self._first or (access_key_id, name)
             return self._first
 
 
@@ -175,20 +180,22 @@ class Session:
         with self._lock:
             return dict(self._borrowed)
 
-    def claim_import_secret(self, importer: str) -> str | None:
-        """Return the secret that the environment gives for the token that is imported.
+    def claim_import_secret(self, access_key_id: str, name: str | None = None) -> str | None:
+        """Return the secret that the environment gives for a token that is, or was, imported.
 
         Args:
-            importer: The ID of that token.
+            access_key_id: The token.
+            name: What the user calls it, if that is another ID.
 
         Raises:
             SecretClaimed: It was given to another token of this run already.
         """
         if self.import_secret is None:
             return None
-        first = self.importer.claim(importer)
-        if first != importer:
-            raise SecretClaimed(first, importer)
+        name = name or access_key_id
+        first, first_name = self.importer.claim(access_key_id, name)
+        if first != access_key_id:
+            raise SecretClaimed(first_name, name)
         return self.import_secret
 
     def await_secret(self, access_key_id: str) -> None:
