@@ -14,6 +14,7 @@ pytestmark = pytest.mark.acceptance
 
 REFUSED = "Plan needs more storage tokens than a user may have"
 NO_SLOT = "No free slot for the storage token"
+NOT_FREE_YET = "No slot is free for the storage token yet"
 GAP = "Clients lose access while the storage token is replaced"
 
 
@@ -504,6 +505,25 @@ def test_a_replacement_at_the_limit_warns_of_the_gap_once(full: Workspace) -> No
     assert [warning.summary for warning in plan.warnings] == [GAP]
     assert "create_before_destroy" in plan.warnings[0].detail
     assert applied.warnings == ()
+
+
+def test_a_replacement_that_nobody_announces_warns_of_the_gap_too(full: Workspace) -> None:
+    """By -replace, and of a tainted token; not where a slot is free, and not in the apply."""
+    replaced = full.plan("-replace=crusoe_storage_token.a", out="p").succeeded()
+    applied = full.apply("p").succeeded()
+    full.run("taint", "crusoe_storage_token.a").succeeded()
+    tainted = full.plan(out="p").succeeded()
+    applied_tainted = full.apply("p").succeeded()
+
+    assert [warning.summary for warning in replaced.warnings] == [GAP]
+    assert "need not be the one" in replaced.warnings[0].detail
+    assert [warning.summary for warning in tainted.warnings] == [NOT_FREE_YET]
+    assert applied.warnings == applied_tainted.warnings == ()
+    full.write(token("a"))
+    full.apply().succeeded()
+    assert full.plan("-replace=crusoe_storage_token.a").succeeded().warnings == ()
+    full.run("taint", "crusoe_storage_token.a").succeeded()
+    assert full.plan().succeeded().warnings == ()
 
 
 def test_with_one_operation_at_a_time_a_creation_makes_way_for_the_deletion(

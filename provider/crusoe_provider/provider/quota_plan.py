@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 from crusoe_provider.api.errors import CrusoeError, PermissionDenied
 from crusoe_provider.provider.attributes import ORGANIZATION_ID
 from crusoe_provider.provider.diagnostics import failing, owner_unknown
-from crusoe_provider.provider.quota_texts import GAP, NOT_CHECKED, NOT_CHECKED_BLIND
+from crusoe_provider.provider.quota_texts import (
+    GAP,
+    GAP_REPLACE,
+    NOT_CHECKED,
+    NOT_CHECKED_BLIND,
+    not_free_yet,
+)
 from crusoe_provider.tokens.errors import NotKnownYet, OwnerUnknown
 from crusoe_provider.tokens.token import is_unknown
 
@@ -63,18 +69,30 @@ def count_creation(session: "Session", quota: "Quota", diagnostics: "Diagnostics
             raise
     if not checked and session.warn_once("limit blind"):
         diagnostics.add_warning(NOT_CHECKED, session.told(NOT_CHECKED_BLIND))
+    leans_on = quota.leans_on()
+    if leans_on and session.warn_once("gap"):
+        found = not_free_yet(leans_on)
+        diagnostics.add_warning(found.summary, session.told(found.detail))
     return checked
 
 
-def warn_of_gap(session: "Session", quota: "Quota", diagnostics: "Diagnostics") -> None:
+def warn_of_gap(
+    session: "Session", quota: "Quota", diagnostics: "Diagnostics", *, by_command: bool = False
+) -> None:
     """Warn of a replacement while no slot is free.
 
     In the first half of its planning, because Terraform drops the warnings of the second.
+
+    Args:
+        session: The session.
+        quota: The quota.
+        diagnostics: Takes the warning.
+        by_command: Whether all that is known is that the command replaces some token.
     """
     try:
         full = quota.is_full()
     except (CrusoeError, OwnerUnknown):
         return  # the creation meets it too, and reports it
     if full and session.warn_once("gap"):
-        summary, detail = GAP
+        summary, detail = GAP_REPLACE if by_command else GAP
         diagnostics.add_warning(summary, session.told(detail))

@@ -1,5 +1,6 @@
 """What to tell when there is no room for a token."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +44,13 @@ GAP: Final = (
         "have the new one; with it, the creation fails for want of a slot.\n\n"
         "To replace it without a gap, free a slot first and set create_before_destroy in its "
         "lifecycle block."
+    ),
+)
+GAP_REPLACE: Final = (
+    GAP[0],
+    (
+        "This command replaces a storage token (-replace), which need not be the one that is named "
+        f"here. {GAP[1]}"
     ),
 )
 NOT_CHECKED: Final = "Limit of storage tokens not checked"
@@ -111,6 +119,21 @@ def rotation_warning(shortage: Shortage) -> Diagnosis:
         "has to rotate it will be refused until a slot is free.\n\n"
         "Free a slot before that, or let one of the tokens belong to another user."
         f"{_others(shortage)}",
+    )
+
+
+def not_free_yet(access_key_ids: Iterable[str]) -> Diagnosis:
+    """Return the warning for a plan that fits if tokens go of which Terraform says nothing."""
+    names = " and ".join(sorted(access_key_ids))
+    return Diagnosis(
+        "No slot is free for the storage token yet",
+        f"All slots for tokens of this user are taken, and Terraform does not say what becomes of "
+        f"{names}. A tainted token is deleted before its successor is created, and S3 clients are "
+        "refused until they have the new one; with create_before_destroy the creation fails for "
+        "want of a slot. A token that is only forgotten (a removed block with destroy = false) "
+        "keeps its slot, and the creation fails as well.\n\n"
+        "To replace a tainted token without a gap, free a slot first and set create_before_destroy "
+        "in its lifecycle block.",
     )
 
 

@@ -39,6 +39,7 @@ _DATE_OF_ITS_OWN: Final = (
     "Set expires_at to a later date, or use expires_after instead, which gives every new token a "
     "date of its own."
 )
+_TYPE: Final = "crusoe_storage_token"
 # Arguments whose change replaces the token; of rotate_when_changed and the expiry see below.
 _REPLACING: Final = ("alias", ORGANIZATION_ID, "expires_at")
 
@@ -221,11 +222,25 @@ class TokenPlan:
         quota = session.quota(organization_id)
         if not self._ctx.requires_replace:
             quota.plan_keep(current.access_key_id)
+            # Once, as the answer is the same for all.
+            if session.warn_once("command") and self._command_replaces(session):
+                quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics, by_command=True)
             return
         quota.plan_release(current.access_key_id)
         # A slot of the new user is no business of the old one's.
         if PROFILE not in self._ctx.requires_replace:
             quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics)
+
+    def _command_replaces(self, session: "Session") -> bool:
+        """Say whether the command is told to replace a token, certainly one of this user.
+
+        Which one is not to be seen here: the plan of it is that of an ordinary update.
+        """
+        return (
+            session.terraform.replaces(_TYPE) > 0
+            and session.terraform.loads_whole_state()
+            and not self._sessions.several()
+        )
 
     def _look_at_life(self, current: Token, planned: Token, session: "Session") -> None:
         """Tell what a user should hear of the expiry of a token that stays."""

@@ -155,6 +155,18 @@ class PlanQuota(QuotaKeys):
         with self._lock:
             return self._count.verdict().needed >= self._limit
 
+    def leans_on(self) -> frozenset[str]:
+        """Return the keys without whose end this plan does not fit, and of which nothing is known.
+
+        A tainted token is one, and one that is only forgotten: Terraform says no word about either.
+        Where so few calls come at a time that the word may still come, nothing is said.
+        """
+        if not self._checks_plans() or self._may_block_terraform():
+            return frozenset()
+        with self._lock:
+            verdict = self._count.verdict()
+        return verdict.pending if verdict.fits and not verdict.certain else frozenset()
+
     def plan_release(self, access_key_id: str) -> None:
         """The plan deletes this key."""
         with self._lock:
