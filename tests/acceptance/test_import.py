@@ -1,7 +1,10 @@
 """Taking over tokens that exist already."""
 
+import json
+
 import pytest
 
+from crusoe_simulator.faults import Answer, Fault
 from crusoe_simulator.state import Key
 from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
@@ -193,6 +196,19 @@ def test_an_unknown_key_imports_no_rotating_token(
     result = workspace.import_(ROTATING, identifier.format(a=key.access_key_id))
 
     result.failed_with(NOT_FOUND)
+    assert workspace.instances() == {}
+
+
+def test_an_empty_id_names_no_key(workspace: Workspace, crusoe: Crusoe) -> None:
+    """Not one that is listed without a token ID either; Terraform would revoke it in time."""
+    mine = [{"access_key_id": f"CKIA{n}", "user_id": crusoe.user.id} for n in (1, 2)]
+    listed = Answer(200, json.dumps({"items": mine}))
+    crusoe.simulator.faults.add(Fault("list", times=None, answer=listed))
+    workspace.write('resource "crusoe_storage_rotating_token" "r" {}\n' + TOKEN)
+
+    workspace.import_("crusoe_storage_rotating_token.r", "CKIA1,").failed_with(NOT_FOUND)
+    workspace.import_(ADDRESS, f"{crusoe.organization.id}/").failed_with(NOT_FOUND)
+
     assert workspace.instances() == {}
 
 
