@@ -109,7 +109,7 @@ def test_an_expiry_within_the_renewal_is_refused(provider: Provider) -> None:
 def test_an_ephemeral_token_that_cannot_be_revoked_is_named(
     provider: Provider, crusoe: Crusoe
 ) -> None:
-    """It expires by itself."""
+    """With what becomes of it, and the command that revokes it; a second attempt comes later."""
     provider.configure(max_retries=0)
     opened = provider.ask(
         "OpenEphemeralResource",
@@ -122,7 +122,10 @@ def test_an_ephemeral_token_that_cannot_be_revoked_is_named(
 
     (key,) = crusoe.simulator.cloud.keys()
     name = f"Ephemeral storage token {key.access_key_id} not revoked"
-    assert summaries(errors(closed)) == [name]
+    (error,) = errors(closed)
+    assert error.summary == name
+    assert f"expires by itself at {key.expire_at}" in error.detail
+    assert f"crusoe storage tokens delete {key.key_uuid}" in error.detail
 
 
 def _import(provider: Provider) -> Any:

@@ -120,20 +120,23 @@ class Failure(Exception):  # noqa: N818 - named as what it is to the user
     Args:
         summary: What failed, without values.
         cause: The error.
+        then: What comes of it, and what else to do.
     """
 
-    def __init__(self, summary: str, cause: errors.CrusoeError) -> None:
+    def __init__(self, summary: str, cause: errors.CrusoeError, then: str = "") -> None:
         super().__init__(summary)
         self.summary = summary
         self.cause = cause
+        self.then = then
 
 
 @contextmanager
-def failing(summary: str | None = None) -> Iterator[None]:
+def failing(summary: str | None = None, then: str = "") -> Iterator[None]:
     """Give errors of the API in the body a headline.
 
     Args:
         summary: What failed, without values. Default: as the kind of the error says.
+        then: What comes of it, and what else to do.
 
     Raises:
         Failure: In place of the error.
@@ -142,7 +145,7 @@ def failing(summary: str | None = None) -> Iterator[None]:
         yield
     except errors.CrusoeError as error:
         headline = _of_kind(_HEADLINES, error) or "Crusoe did not answer as expected"
-        raise Failure(summary or headline, error) from error
+        raise Failure(summary or headline, error, then) from error
 
 
 def diagnose(error: Exception, *, credentials: str) -> Diagnosis | None:
@@ -156,7 +159,8 @@ def diagnose(error: Exception, *, credentials: str) -> Diagnosis | None:
         case Refusal():
             return error.diagnosis
         case Failure():
-            return Diagnosis(error.summary, _detail(error.cause, credentials))
+            parts = (_detail(error.cause, credentials), error.then)
+            return Diagnosis(error.summary, "\n\n".join(filter(None, parts)))
         case errors.CrusoeError():
             summary = _of_kind(_HEADLINES, error) or "Crusoe did not answer as expected"
             return Diagnosis(summary, _detail(error, credentials))

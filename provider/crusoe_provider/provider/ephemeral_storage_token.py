@@ -14,6 +14,7 @@ from crusoe_provider.provider.attributes import (
     profile_attribute,
 )
 from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.provider.key_texts import NEWER_CLI, deletion_command
 from crusoe_provider.provider.quota_texts import NOT_OPENED
 from crusoe_provider.provider.validators import (
     check_alias,
@@ -149,13 +150,16 @@ class EphemeralStorageToken(EphemeralResource):
                 raise
         access_key_id = created.key.access_key_id
         session.borrow(organization_id, access_key_id)
+        token_id = creation.token_id(access_key_id)
         ctx.private |= {
             ORGANIZATION_ID: organization_id,
             _ACCESS_KEY_ID: access_key_id,
             PROFILE: profile,
+            "id": token_id,
+            "expires_at": created.expire_at,
         }
         return _unopened(config, expires_after, organization_id) | {
-            "id": creation.token_id(access_key_id),
+            "id": token_id,
             _ACCESS_KEY_ID: access_key_id,
             "secret_key": created.key.secret_key,
             "expires_at": created.expire_at,
@@ -166,7 +170,15 @@ class EphemeralStorageToken(EphemeralResource):
         if _ACCESS_KEY_ID not in ctx.private:
             return
         access_key_id = ctx.private[_ACCESS_KEY_ID]
-        with failing(f"Ephemeral storage token {access_key_id} not revoked"):
+        from crusoe_provider.api.models import StorageKey  # noqa: PLC0415 - hardly ever needed
+
+        command = deletion_command(StorageKey(access_key_id, ctx.private.get("id")))
+        then = (
+            "The provider tries once more when this run ends, and the token expires by itself at "
+            f"{ctx.private.get('expires_at')}. To be certain that it is gone, run `{command}` "
+            f"{NEWER_CLI} after this run."
+        )
+        with failing(f"Ephemeral storage token {access_key_id} not revoked", then):
             session = self._sessions.get(ctx.private.get(PROFILE))
             session.revoke(ctx.private[ORGANIZATION_ID], access_key_id, finish=True)
 
