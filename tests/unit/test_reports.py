@@ -38,6 +38,22 @@ def test_a_report_has_what_maintainers_ask_for(api: FakeApi) -> None:
     )
 
 
+def test_an_error_in_another_form_can_be_reported(api: FakeApi) -> None:
+    """Its shape tells what the provider did not know; a page and an empty object tell nothing."""
+    strange = answer({"error": {"text": SECRET}}, 400)
+    others = (answer({}, 400), httpx.Response(400, content=b"<html>", headers=JSON_TYPE))
+
+    said = []
+    for response in (strange, *others):
+        with pytest.raises(errors.ApiError) as error:
+            api.will(response).list_keys("o")
+        said.append(str(error.value))
+
+    assert "HTTP 400, application/json, 40 bytes, {error: {text: text}}, terraform-prov" in said[0]
+    assert SECRET not in said[0]
+    assert not any("report" in text for text in said[1:])
+
+
 @pytest.mark.parametrize(
     ("document", "shape"),
     [

@@ -199,7 +199,10 @@ def _has_cause(error: BaseException, kind: type[BaseException]) -> bool:
 def _reason(answer: Answer, body: documents.ErrorBody) -> str:
     # Anything but the documented message may be a proxy's page that echoes the request.
     if not body.message:
-        return f"{answer.description}, and no message of Crusoe's."
+        said = f"{answer.description}, and no message of Crusoe's."
+        # JSON in another form than the documented one is a surprise worth to be told.
+        strange = documents.is_object(answer.content) and answer.content.strip() != b"{}"
+        return f"{said} If you report this, quote: {answer.report}." if strange else said
     text = body.message
     if text.count(" desc = ") == 1:  # an error of a service behind the API, passed on
         text = text.partition(" desc = ")[2]
