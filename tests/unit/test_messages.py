@@ -59,7 +59,8 @@ def shortages() -> Iterator[Shortage]:
 
 
 def lost() -> Iterator[AnswerLost]:
-    for ephemeral, key, expiry in itertools.product((False, True), (BARE, FULL), (None, "2040")):
+    kinds: tuple[dict[str, bool], ...] = ({}, {"ephemeral": True}, {"rotating": True})
+    for kind, key, expiry in itertools.product(kinds, (BARE, FULL), (None, "2040")):
         for found in (
             {"candidates": None, "list_error": CAUSE},
             {"candidates": ()},
@@ -67,7 +68,7 @@ def lost() -> Iterator[AnswerLost]:
             {"candidates": (key,), "revoked": key},
             {"candidates": (key,), "left": key, "revoke_error": CAUSE},
         ):
-            yield AnswerLost(CAUSE, ephemeral=ephemeral, expire_at=expiry, **found)
+            yield AnswerLost(CAUSE, expire_at=expiry, **kind, **found)
 
 
 def problems() -> Iterator[Exception]:
@@ -75,6 +76,9 @@ def problems() -> Iterator[Exception]:
     yield from lost()
     for shortage in shortages():
         yield PlanExceedsQuota(shortage)
+        rotation = PlanExceedsQuota(shortage)
+        rotation.rotating = True
+        yield rotation
         yield NoRoomToOpen(shortage)
         for blocked, idle in ((False, False), (True, False), (False, True)):
             yield NoSlotCameFree(shortage, waited=1.5, blocked=blocked, idle=idle)
