@@ -135,7 +135,8 @@ class EphemeralStorageToken(EphemeralResource):
             organization_id = session.organization_id(config[ORGANIZATION_ID])
             quota = session.quota(organization_id)
             if _may_go_without(session) and quota.is_still_full():
-                ctx.diagnostics.add_warning(*NOT_OPENED)
+                summary, detail = NOT_OPENED
+                ctx.diagnostics.add_warning(summary, session.told(detail))
                 return _unopened(config, expires_after, organization_id)
             quota.open()
             creation = session.creation(organization_id)

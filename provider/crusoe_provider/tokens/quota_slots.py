@@ -156,7 +156,10 @@ class SlotQuota(QuotaKeys):
             while not self._has_room():
                 logger.info(
                     "All slots for keys are taken; waiting until one comes free",
-                    extra={"organization_id": self._organization_id},
+                    extra={
+                        "organization_id": self._organization_id,
+                        "user_id": self._account.identity().id,
+                    },
                 )
                 # A deletion of this process is noticed at once, one of another by the next list.
                 left = min(_LIST_SECONDS, ends - self._monotonic())
