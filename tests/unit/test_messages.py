@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def shortages() -> Iterator[Shortage]:
 
 
 def lost() -> Iterator[AnswerLost]:
-    kinds: tuple[dict[str, bool], ...] = ({}, {"ephemeral": True}, {"rotating": True})
+    kinds: tuple[dict[str, Any], ...] = ({}, {"ephemeral": True}, {"rotating": True})
     for kind, key, expiry in itertools.product(kinds, (BARE, FULL), (None, "2040")):
         for found in (
             {"candidates": None, "list_error": CAUSE},
