@@ -10,6 +10,7 @@ import psutil
 import pytest
 from tf.types import Unknown
 
+from crusoe_provider.provider.ephemeral_storage_token import EphemeralStorageToken
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
 from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_simulator.faults import Answer, Fault
@@ -177,3 +178,37 @@ def test_a_hostile_answer_to_a_deletion_is_not_believed(
     # A request that was given up may be carried out later: then the next refresh finds that out.
     gone = value_of(answer.new_state) is None
     assert crusoe.simulator.cloud.keys() == [] if gone else errors(answer)
+
+
+@pytest.mark.parametrize("name", ["deeply nested", "a page", "nothing", "drips"])
+def test_a_hostile_answer_leaves_no_ephemeral_token(
+    plugin: Plugin, crusoe: Crusoe, name: str
+) -> None:
+    """No state keeps one in sight, so it has to be revoked at once."""
+    crusoe.simulator.faults.add(HOSTILE[name].at("create", carried_out=True))
+    config = dict.fromkeys(a.name for a in EphemeralStorageToken.get_schema().attributes)
+    started = time.monotonic()
+
+    answer = plugin.provider.OpenEphemeralResource(
+        pb.OpenEphemeralResource.Request(type_name=TYPE, config=dynamic(config)), timeout=60
+    )
+
+    check(plugin, answer, started)
+    assert errors(answer)
+    assert crusoe.simulator.cloud.keys() == []
+
+
+@pytest.mark.parametrize("name", ["very deeply nested", "a bomb", "a page", "numbers", "drips"])
+def test_nothing_is_created_for_a_caller_who_is_not_known(
+    plugin: Plugin, crusoe: Crusoe, name: str
+) -> None:
+    """Whose the new key would be could not be told afterwards."""
+    crusoe.simulator.faults.add(HOSTILE[name].at("identity", carried_out=False))
+    started = time.monotonic()
+
+    answer = apply(plugin, crusoe)
+
+    check(plugin, answer, started)
+    assert errors(answer)
+    assert value_of(answer.new_state) is None
+    assert crusoe.simulator.api.requests.all("create") == []
