@@ -105,6 +105,8 @@ def test_credentials_of_somebody_else_drop_and_make_nothing(
     workspace.destroy("-refresh=false").failed_with(foreign)
     workspace.write(numbered(3))
     workspace.apply("-refresh=false").failed_with(foreign)
+    cloud.list_scope = "organization"
+    workspace.destroy().failed_with(foreign)
 
     assert cloud.keys() == sorted(keys, key=lambda key: key.created_at)
     assert (workspace.state() or {})["resources"][0]["instances"][0]["attributes"] == (

@@ -84,9 +84,7 @@ class KeyRotation:
     def revoke(self, key: str) -> None:
         """Revoke a key; one that is gone already is success."""
         with failing(_NOT_REVOKED):
-            if not self._session.revoke(self._organization_id, key):
-                # For another user than the owner every token is absent.
-                self._check_owner()
+            self._session.revoke_own(self._organization_id, self._token_of(key))
 
     def create(self, make_room: Callable[[], bool]) -> str:
         """Create a key, and return it."""
@@ -160,6 +158,8 @@ class KeyRotation:
         )
 
     def _check_owner(self) -> None:
-        key = next(iter(self._prior.holding.keys))
-        token = self._tokens.get(key) or Token(access_key_id=key, user_id=self._prior.user_id)
+        token = self._token_of(next(iter(self._prior.holding.keys)))
         self._session.presence(self._organization_id).check_owner(token)
+
+    def _token_of(self, key: str) -> Token:
+        return self._tokens.get(key) or Token(access_key_id=key, user_id=self._prior.user_id)

@@ -188,11 +188,8 @@ class StorageRotatingTokenResource(Resource):
         with failing("Storage token not deleted"):
             organization_id = session.organization_id(token.organization_id)
             for key in _held(token, memory).keys:
-                if not session.revoke(organization_id, key):
-                    # For another user than the owner every token is absent.
-                    session.presence(organization_id).check_owner(
-                        Token(access_key_id=key, user_id=token.user_id)
-                    )
+                held = Token(access_key_id=key, user_id=token.user_id)
+                session.revoke_own(organization_id, held)
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
         """Find the current key, and the previous one behind a comma, by token or access key ID."""

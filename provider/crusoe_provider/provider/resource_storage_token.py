@@ -220,9 +220,7 @@ class StorageTokenResource(Resource):
         session = self._sessions.get(token.profile)
         with failing("Storage token not deleted"):
             organization_id = session.organization_id(token.organization_id)
-            if not session.revoke(organization_id, token.access_key_id):
-                # For another user than the owner every token is absent.
-                session.presence(organization_id).check_owner(token, Memory.of(ctx.private))
+            session.revoke_own(organization_id, token, Memory.of(ctx.private))
 
     def import_(  # type: ignore[override]  # see Resource
         self,

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crusoe_provider.api.deletion import Deletion
+from crusoe_provider.api.errors import NotDeleted
 from crusoe_provider.tokens.creation import Creation
 from crusoe_provider.tokens.errors import NotKnownYet, SecretClaimed
 from crusoe_provider.tokens.ownership import Ownership
-from crusoe_provider.tokens.presence import Presence
+from crusoe_provider.tokens.presence import Memory, Presence
 from crusoe_provider.tokens.quota import Quota
 from crusoe_provider.tokens.tally import Tallies
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from crusoe_provider.api.account import Account
     from crusoe_provider.tokens.in_flight import InFlightCalls
     from crusoe_provider.tokens.terraform import Terraform
+    from crusoe_provider.tokens.token import Token
 
 
 class Once:
@@ -168,6 +170,30 @@ class Session:
         with self._lock:
             self._borrowed.pop(access_key_id, None)
         return deletion is Deletion.DELETED
+
+    def revoke_own(
+        self, organization_id: str, token: "Token", memory: "Memory | None" = None
+    ) -> None:
+        """Revoke a token of a state; one that is gone already is success.
+
+        Args:
+            organization_id: Where it is.
+            token: The token.
+            memory: What is remembered of it.
+
+        Raises:
+            ForeignToken: It is another user's.
+            CrusoeError: It could not be revoked.
+        """
+        try:
+            there = self.revoke(organization_id, token.access_key_id)
+        except NotDeleted:
+            # It stays in a list that shows the tokens of all users.
+            self.presence(organization_id).check_owner(token, memory)
+            raise
+        if not there:
+            # For another user than the owner every token is absent.
+            self.presence(organization_id).check_owner(token, memory)
 
     def borrow(self, organization_id: str, access_key_id: str) -> None:
         """Take note of an ephemeral token, so that it cannot be forgotten."""
