@@ -76,23 +76,38 @@ def count_creation(session: "Session", quota: "Quota", diagnostics: "Diagnostics
     return checked
 
 
-def warn_of_gap(
-    session: "Session", quota: "Quota", diagnostics: "Diagnostics", *, by_command: bool = False
-) -> None:
+def warn_of_gap(session: "Session", quota: "Quota", diagnostics: "Diagnostics") -> None:
     """Warn of a replacement while no slot is free.
 
     In the first half of its planning, because Terraform drops the warnings of the second.
-
-    Args:
-        session: The session.
-        quota: The quota.
-        diagnostics: Takes the warning.
-        by_command: Whether all that is known is that the command replaces some token.
     """
+    _warn_if_full(session, quota, diagnostics, GAP)
+
+
+def warn_of_gap_by_command(
+    session: "Session", quota: "Quota", resource_type: str, diagnostics: "Diagnostics"
+) -> None:
+    """Warn while no slot is free if the command is told to replace one of the tokens, once.
+
+    Which one is not to be seen: the first half of its planning is that of an ordinary update. So
+    this says nothing where it may be somebody else's, or none that Terraform looks at.
+    """
+    terraform = session.terraform
+    if (
+        session.warn_once("command")
+        and terraform.replaces(resource_type) > 0
+        and terraform.loads_whole_state()
+    ):
+        _warn_if_full(session, quota, diagnostics, GAP_REPLACE)
+
+
+def _warn_if_full(
+    session: "Session", quota: "Quota", diagnostics: "Diagnostics", text: tuple[str, str]
+) -> None:
     try:
         full = quota.is_full()
     except (CrusoeError, OwnerUnknown):
         return  # the creation meets it too, and reports it
     if full and session.warn_once("gap"):
-        summary, detail = GAP_REPLACE if by_command else GAP
+        summary, detail = text
         diagnostics.add_warning(summary, session.told(detail))

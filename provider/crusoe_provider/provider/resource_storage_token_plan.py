@@ -13,11 +13,7 @@ from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.provider import quota_plan
 from crusoe_provider.provider.attributes import ORGANIZATION_ID, PROFILE
 from crusoe_provider.provider.diagnostics import Refusal
-from crusoe_provider.provider.encryption_texts import (
-    EARLIER_STATES,
-    ENCRYPT_TO,
-    SECRET_NEEDED,
-)
+from crusoe_provider.provider.encryption_texts import EARLIER_STATES, ENCRYPT_TO, SECRET_NEEDED
 from crusoe_provider.provider.profile_change import changes_user, planned_session
 from crusoe_provider.provider.validators import given, with_values
 from crusoe_provider.providerserver.errors import Diagnosis
@@ -222,25 +218,13 @@ class TokenPlan:
         quota = session.quota(organization_id)
         if not self._ctx.requires_replace:
             quota.plan_keep(current.access_key_id)
-            # Once, as the answer is the same for all.
-            if session.warn_once("command") and self._command_replaces(session):
-                quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics, by_command=True)
+            if not self._sessions.several():
+                quota_plan.warn_of_gap_by_command(session, quota, _TYPE, self._ctx.diagnostics)
             return
         quota.plan_release(current.access_key_id)
         # A slot of the new user is no business of the old one's.
         if PROFILE not in self._ctx.requires_replace:
             quota_plan.warn_of_gap(session, quota, self._ctx.diagnostics)
-
-    def _command_replaces(self, session: "Session") -> bool:
-        """Say whether the command is told to replace a token, certainly one of this user.
-
-        Which one is not to be seen here: the plan of it is that of an ordinary update.
-        """
-        return (
-            session.terraform.replaces(_TYPE) > 0
-            and session.terraform.loads_whole_state()
-            and not self._sessions.several()
-        )
 
     def _look_at_life(self, current: Token, planned: Token, session: "Session") -> None:
         """Tell what a user should hear of the expiry of a token that stays."""
