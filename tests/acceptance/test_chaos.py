@@ -18,6 +18,7 @@ from crusoe_provider.provider.diagnostics import SECRET_VARIABLE
 from crusoe_provider.tokens.encryption import decrypt
 from crusoe_provider.tokens.errors import WrongCiphertext
 from crusoe_simulator.faults import Answer, Fault
+from harness import terraforms
 from harness.process import EXIT_SECONDS, Running
 from harness.result import Result
 from harness.workspace import Workspace
@@ -171,7 +172,8 @@ class Chaos:
 
     def forget(self) -> None:
         """Let Terraform forget a token; from then on it is nobody's."""
-        if self.rotating:
+        removed_blocks = terraforms.version(self.workspace.executable).has("1.7", "1.7")
+        if self.rotating or not removed_blocks:
             return
         name = self.one()
         keys = {

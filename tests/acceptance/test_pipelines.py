@@ -225,6 +225,7 @@ def test_a_pipeline_applies_the_plan_that_it_has_shown(
     pipeline.commit("committed later")
     applied = pipeline.run("apply")
 
+    assert "will perform the following actions" in planned
     assert "1 to add" in planned
     assert "0 of 2 used" in planned
     assert "1 added" in applied
@@ -258,7 +259,7 @@ def test_a_pipeline_stops_before_the_plan_if_something_is_missing(
 
     assert code
     assert "problem  caller" in output
-    assert "Terraform will perform" not in output
+    assert "will perform the following actions" not in output
     assert pipeline.artifacts() == {}
 
 

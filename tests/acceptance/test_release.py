@@ -19,9 +19,9 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from crusoe_provider.cli.installation import NAME, SOURCE, terraform_platform
+from crusoe_provider.cli.installation import HOSTS, NAME, SOURCE, terraform_platform
 from crusoe_provider.version import __version__
-from harness.sandbox import SOURCE_WITH_HOST, mirror_configuration
+from harness.sandbox import mirror_configuration
 from harness.workspace import Workspace
 from release import smoke
 from release.build import build, describe
@@ -175,7 +175,8 @@ def test_a_life_cycle_from_an_unpacked_mirror(
 ) -> None:
     """On a machine without Python; running it changes no file, so its hash stays valid."""
     mirror = tmp_path / "mirror"
-    unpack(release, mirror / SOURCE_WITH_HOST / __version__ / terraform_platform())
+    for host in HOSTS:
+        unpack(release, mirror / host / SOURCE / __version__ / terraform_platform())
     (tmp_path / "terraform.tfrc").write_text(mirror_configuration(mirror))
 
     bare.init().succeeded()
@@ -228,10 +229,9 @@ def test_terraform_takes_it_from_a_registry(
 ) -> None:
     """With the registry's protocol: checksums and signature are checked by Terraform itself."""
     with registry(release) as endpoint:
-        (tmp_path / "terraform.tfrc").write_text(
-            'host "registry.terraform.io" {\n  services = {\n'
-            f'    "providers.v1" = "{endpoint}/v1/providers/"\n  }}\n}}\n'
-        )
+        services = f'{{\n    "providers.v1" = "{endpoint}/v1/providers/"\n  }}'
+        hosts = (f'host "{host}" {{\n  services = {services}\n}}\n' for host in HOSTS)
+        (tmp_path / "terraform.tfrc").write_text("".join(hosts))
 
         initialized = bare.init().succeeded()
 

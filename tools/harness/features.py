@@ -55,6 +55,7 @@ FEATURES: Final = (
     Feature("moves from another type", "1.8", "1.8", code=r"^\s*from\s*=\s*crusoe_storage_s3_"),
     Feature("ephemeral resources", "1.10", "1.11", code=r'^\s*ephemeral\s+"'),
     Feature("ephemeral variables", "1.10", "1.11", code=r"^\s*ephemeral\s*=\s*true"),
+    Feature("locks in the bucket", "1.10", "1.10", code=r"^\s*use_lockfile\s*="),
     Feature("imports by identity", "1.12", "1.12", code=r"^\s*identity\s*=\s*{"),
     Feature("actions", "1.14", None, code=r'^\s*action\s+"'),
     Feature("-invoke", "1.14", None, argument="-invoke"),
