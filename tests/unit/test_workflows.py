@@ -98,3 +98,32 @@ def test_every_python_that_is_claimed_is_tested() -> None:
     test = jobs(REPOSITORY / ".github" / "workflows" / "test.yml")
 
     assert test["everything"]["strategy"]["matrix"]["python"] == claimed
+
+
+@pytest.mark.parametrize(
+    ("product", "job", "name", "chosen"),
+    [
+        ("Terraform", "terraform", "terraform_version", "TERRAFORM=terraform"),
+        ("OpenTofu", "opentofu", "tofu_version", "TERRAFORM=tofu"),
+    ],
+)
+def test_every_terraform_and_opentofu_that_is_claimed_is_tested(
+    product: str, job: str, name: str, chosen: str
+) -> None:
+    """By the whole of the acceptance tests; and the newest there is, whatever its number."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (claim,) = re.findall(r"^Tested with (.*?), on Linux\.", readme, re.MULTILINE | re.DOTALL)
+    (versions,) = re.findall(rf"{product} ((?:(?:, | and )?\d+\.\d+\.\d+)+)", claim)
+    claimed = {*re.findall(r"\d+\.\d+\.\d+", versions), "latest"}
+    test = jobs(REPOSITORY / ".github" / "workflows" / "test.yml")
+    commands = [step.get("run") for step in test[job]["steps"]]
+    # Every other check runs with this one.
+    everything = [step.get("with", {}) for step in test["everything"]["steps"]]
+    ordinary = {step["terraform_version"] for step in everything if "terraform_version" in step}
+
+    if product == "Terraform":
+        assert ordinary <= claimed
+        claimed -= ordinary
+    assert set(test[job]["strategy"]["matrix"]["version"]) == claimed
+    assert any(name in step.get("with", {}) for step in test[job]["steps"])
+    assert f"make acceptance {chosen}" in commands
