@@ -154,6 +154,9 @@ class Terraform:
     def only_refreshes(self) -> bool:
         return False
 
+    def takes_unknown_results(self) -> bool:
+        return True
+
     def loads_whole_state(self) -> bool:
         return self.planning
 

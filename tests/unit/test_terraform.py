@@ -386,6 +386,16 @@ def test_what_would_not_say_so_is_looked_at(
         assert terraform.phase() is Phase.UNKNOWN
 
 
+@pytest.mark.parametrize(("content", "takes"), [(TERRAFORM, True), (OPENTOFU, False), (b"", False)])
+def test_only_terraform_takes_an_ephemeral_value_that_is_unknown(
+    tmp_path: Path, built: Callable[[bytes], None], content: bytes, takes: bool
+) -> None:
+    """OpenTofu would call it a defect, so null is given where it may be one."""
+    built(content)
+    with running(tmp_path, "refresh") as pid:
+        assert Terraform(pid, {}).takes_unknown_results() is takes
+
+
 def test_a_program_that_cannot_be_read_tells_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

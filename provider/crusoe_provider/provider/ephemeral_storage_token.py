@@ -15,7 +15,7 @@ from crusoe_provider.provider.attributes import (
 )
 from crusoe_provider.provider.diagnostics import failing
 from crusoe_provider.provider.key_texts import NEWER_CLI, deletion_command
-from crusoe_provider.provider.quota_texts import NOT_OPENED
+from crusoe_provider.provider.quota_texts import NOT_OPENED, NOT_OPENED_NULL
 from crusoe_provider.provider.validators import (
     check_alias,
     check_duration,
@@ -36,6 +36,8 @@ _DEFAULT_LIFE: Final = "1h"
 _WAIT: Final = timedelta(minutes=2)
 _NOT_OPENED: Final = "Ephemeral storage token not created"
 _ACCESS_KEY_ID: Final = "access_key_id"
+# What only the creation tells.
+_MADE: Final = ("id", _ACCESS_KEY_ID, "secret_key", "expires_at")
 
 
 class EphemeralStorageToken(EphemeralResource):
@@ -135,9 +137,13 @@ class EphemeralStorageToken(EphemeralResource):
             organization_id = session.organization_id(config[ORGANIZATION_ID])
             quota = session.quota(organization_id)
             if _may_go_without(session) and quota.is_still_full():
-                summary, detail = NOT_OPENED
+                unknown = session.terraform.takes_unknown_results()
+                summary, detail = NOT_OPENED if unknown else NOT_OPENED_NULL
                 ctx.diagnostics.add_warning(summary, session.told(detail))
-                return _unopened(config, expires_after, organization_id)
+                missing = Unknown if unknown else None
+                return _opened(
+                    config, expires_after, organization_id, dict.fromkeys(_MADE, missing)
+                )
             quota.open()
             creation = session.creation(organization_id)
             try:
@@ -159,12 +165,8 @@ class EphemeralStorageToken(EphemeralResource):
             "id": token_id,
             "expires_at": created.expire_at,
         }
-        return _unopened(config, expires_after, organization_id) | {
-            "id": token_id,
-            _ACCESS_KEY_ID: access_key_id,
-            "secret_key": created.key.secret_key,
-            "expires_at": created.expire_at,
-        }
+        made = (token_id, access_key_id, created.key.secret_key, created.expire_at)
+        return _opened(config, expires_after, organization_id, dict(zip(_MADE, made, strict=True)))
 
     def close(self, ctx: CloseContext) -> None:
         """Revoke the token; one that is gone already is fine."""
@@ -190,15 +192,12 @@ def _may_go_without(session: "Session") -> bool:
     return terraform.only_refreshes() or (terraform.creates_nothing() and terraform.is_planning())
 
 
-def _unopened(config: State, expires_after: str, organization_id: str) -> State:
-    """Return the values of a token before it is there; what is written, if empty, stays so."""
+def _opened(config: State, expires_after: str, organization_id: str, made: State) -> State:
+    """Return the values of a token; what is written, if empty, stays so."""
     defaults = {"expires_after": expires_after, ORGANIZATION_ID: organization_id}
     return {
         "alias": config["alias"],
         PROFILE: config[PROFILE],
         **{n: default if config[n] is None else config[n] for n, default in defaults.items()},
-        "id": Unknown,
-        _ACCESS_KEY_ID: Unknown,
-        "secret_key": Unknown,
-        "expires_at": Unknown,
+        **made,
     }

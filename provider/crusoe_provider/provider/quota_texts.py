@@ -70,6 +70,15 @@ NOT_OPENED: Final = (
         "Free a slot first if this command needs the token."
     ),
 )
+NOT_OPENED_NULL: Final = (
+    NOT_OPENED[0],
+    (
+        "All slots for tokens of this user are taken. This command only destroys or refreshes, so "
+        "it goes on without the token: its values are null. A provider that is configured from "
+        "them may take credentials from elsewhere, or fail.\n\n"
+        "Free a slot first if this command needs the token."
+    ),
+)
 
 _HELD_BY_OWN: Final = (
     "If this token is to replace one, and its lifecycle block sets create_before_destroy, the old "

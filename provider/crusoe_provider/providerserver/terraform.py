@@ -133,6 +133,13 @@ class Terraform:
         """Say whether the command certainly does no more than refresh."""
         return self._command().only_refreshes()
 
+    def takes_unknown_results(self) -> bool:
+        """Say whether values of an ephemeral resource certainly may be unknown.
+
+        OpenTofu calls that a defect of the provider.
+        """
+        return self._process().program_contains(_IS_TERRAFORM)
+
     def replaces(self, type_name: str) -> int:
         """Return how many objects of a resource type its command is told to replace.
 

@@ -21,6 +21,9 @@ class Terraform(Protocol):
     def only_refreshes(self) -> bool:
         """Say whether its command certainly does no more than refresh."""
 
+    def takes_unknown_results(self) -> bool:
+        """Say whether values of an ephemeral resource certainly may be unknown."""
+
     def loads_whole_state(self) -> bool:
         """Say whether it certainly shows this process all of its state in a plan."""
 
