@@ -195,6 +195,8 @@ def test_dev_override_is_a_configuration_that_works(
     assert plugin["details"]["path"] == str(PLUGIN)
 
 
+# Older ones add no checksum to a lock file that has other ones.
+@pytest.mark.needs_terraform("1.2.6", opentofu="1.6")
 def test_one_lock_file_serves_a_team(bare: Workspace, tmp_path: Path) -> None:
     """Launchers differ with the path of their Python; a lock file takes all that it is told.
 
