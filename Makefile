@@ -69,11 +69,11 @@ test: install ## Run every check and every test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory check-terraform
-	$(PYTEST) -n $(WORKERS) --dist loadgroup
+	$(PYTEST) -n $(WORKERS)
 
 coverage: install check-terraform ## Run every test and measure the coverage, plugin processes included
 	rm -rf build/coverage
-	$(COVERAGE) run -m pytest -n $(WORKERS) --dist loadgroup
+	$(COVERAGE) run -m pytest -n $(WORKERS)
 	$(COVERAGE) combine --quiet
 	$(COVERAGE) report
 
@@ -84,7 +84,7 @@ protocol: install ## Run the tests of the plugin process, with a gRPC client in 
 	$(PYTEST) -n $(WORKERS) tests/protocol
 
 acceptance: install check-terraform ## Run the tests with the real Terraform, or the one of TERRAFORM=
-	$(PYTEST) -n $(WORKERS) --dist loadgroup tests/acceptance
+	$(PYTEST) -n $(WORKERS) tests/acceptance
 
 soak: install check-terraform ## Run the long tests: random sequences, fuzzing, scale; 90 minutes
 	CHAOS_SEQUENCES=$${CHAOS_SEQUENCES:-200} CHAOS_STEPS=$${CHAOS_STEPS:-12} \

@@ -31,8 +31,8 @@ from support.plugin_starts import seen_planning, seen_warm
 from support.simulator_fixtures import Crusoe
 from support.start_fixtures import are_warm
 
-# One worker runs them all: the package is built once, and once more to compare.
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("release")]
+# The package is built once, and once more to compare: see `_IN_ONE_PROCESS` in conftest.py.
+pytestmark = pytest.mark.acceptance
 
 SIGNER = "release@crusoe-community.example"
 KEY_TYPE = ("rsa2048", "sign", "never")
@@ -199,7 +199,8 @@ def test_later_processes_of_a_command_start_warm(
 ) -> None:
     """As from the Python package: the binary finds the one that has loaded everything."""
     mirror = tmp_path / "mirror"
-    unpack(release, mirror / SOURCE_WITH_HOST / __version__ / terraform_platform())
+    for host in HOSTS:
+        unpack(release, mirror / host / SOURCE / __version__ / terraform_platform())
     (tmp_path / "terraform.tfrc").write_text(mirror_configuration(mirror))
     bare.init().succeeded()
 
