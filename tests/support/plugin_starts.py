@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import psutil
 
@@ -24,12 +24,37 @@ class Processes:
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        found = workspace.plugin_processes()
-        self.nurseries = [p for p in found if os.getsid(p.pid) == p.pid]
-        started = [p for p in found if p not in self.nurseries and p.parent() not in self.nurseries]
-        self.cold = [p for p in started if has_grpc(p)]
-        self.launchers = [p for p in started if p not in self.cold]
-        self.users = {p.uids().effective for p in found}
+        found = [look for p in workspace.plugin_processes() if (look := _look_at(p))]
+        nurseries = [look for look in found if look.leads]
+        started = [
+            look
+            for look in found
+            if not look.leads and look.parent not in {n.process.pid for n in nurseries}
+        ]
+        self.nurseries = [look.process for look in nurseries]
+        self.cold = [look.process for look in started if look.serves]
+        self.launchers = [look.process for look in started if not look.serves]
+        self.users = {look.user for look in found}
+
+
+class _Look(NamedTuple):
+    """What is to be seen of a process while it is there."""
+
+    process: psutil.Process
+    parent: int
+    user: int
+    leads: bool
+    serves: bool
+
+
+def _look_at(process: psutil.Process) -> _Look | None:
+    """Return what is to be seen; `None` if it has ended meanwhile, as those of earlier calls do."""
+    try:
+        leads = os.getsid(process.pid) == process.pid
+        user = process.uids().effective
+        return _Look(process, process.ppid(), user, leads, has_grpc(process))
+    except (psutil.Error, ProcessLookupError):
+        return None
 
 
 def has_grpc(process: psutil.Process) -> bool:
