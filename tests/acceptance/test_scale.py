@@ -57,7 +57,8 @@ def temporary(workspace: Workspace) -> Path:
     """The temporary folder of the workspace's plugins."""
     folder = workspace.home / "tmp"
     folder.mkdir()
-    workspace.variables["TMPDIR"] = str(folder)
+    # With OpenTofu a plugin leaves a mark for the next process, which is to be found elsewhere.
+    workspace.variables |= {"TMPDIR": str(folder), "XDG_RUNTIME_DIR": str(workspace.home)}
     return folder
 
 
