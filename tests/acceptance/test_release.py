@@ -170,14 +170,19 @@ def test_the_checksums_are_right_and_signed(release: Release) -> None:
     assert verified.returncode == 0
 
 
+def unpack_into_mirror(release: Release, folder: Path) -> None:
+    """Unpack the package where Terraform and OpenTofu look for it, and nowhere else."""
+    mirror = folder / "mirror"
+    for host in HOSTS:
+        unpack(release, mirror / host / SOURCE / __version__ / terraform_platform())
+    (folder / "terraform.tfrc").write_text(mirror_configuration(mirror))
+
+
 def test_a_life_cycle_from_an_unpacked_mirror(
     release: Release, bare: Workspace, crusoe: Crusoe, tmp_path: Path
 ) -> None:
     """On a machine without Python; running it changes no file, so its hash stays valid."""
-    mirror = tmp_path / "mirror"
-    for host in HOSTS:
-        unpack(release, mirror / host / SOURCE / __version__ / terraform_platform())
-    (tmp_path / "terraform.tfrc").write_text(mirror_configuration(mirror))
+    unpack_into_mirror(release, tmp_path)
 
     bare.init().succeeded()
     lock = (bare.folder / ".terraform.lock.hcl").read_text()
@@ -198,10 +203,7 @@ def test_later_processes_of_a_command_start_warm(
     release: Release, bare: Workspace, crusoe: Crusoe, tmp_path: Path
 ) -> None:
     """As from the Python package: the binary finds the one that has loaded everything."""
-    mirror = tmp_path / "mirror"
-    for host in HOSTS:
-        unpack(release, mirror / host / SOURCE / __version__ / terraform_platform())
-    (tmp_path / "terraform.tfrc").write_text(mirror_configuration(mirror))
+    unpack_into_mirror(release, tmp_path)
     bare.init().succeeded()
 
     (seen,) = seen_warm(lambda: seen_planning(crusoe, bare))
