@@ -270,9 +270,16 @@ def test_a_process_that_hangs_is_ended() -> None:
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="this system has no prlimit")
-def test_a_process_whose_server_has_died_ends_and_says_why(start_toy: StartToy) -> None:
+def test_a_process_whose_server_has_died_ends_and_says_why(
+    start_toy: StartToy, in_background: ThreadPoolExecutor, tmp_path: Path
+) -> None:
     """Without room for another thread gRPC's own thread dies, and nobody would be answered."""
+    os.mkfifo(tmp_path / "events")
+    os.mkfifo(tmp_path / "go")
     plugin = start_toy(TOY_LONGEST_END="4")
+    # The server is up once it works at a call, and every other call takes another thread.
+    in_background.submit(create, plugin, "wait")
+    assert (tmp_path / "events").read_text() == "create\n"
     # Enough for Python to go on, and not for the stack of a thread.
     serving = plugin.serving()
     used = serving.memory_info().vms + 2**21
