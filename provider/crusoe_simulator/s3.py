@@ -11,6 +11,7 @@ import hmac
 import io
 import os
 import re
+import threading
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -78,6 +79,8 @@ class S3:
         # How moto is told that a bucket is its owner's.
         os.environ["MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS"] = "false"
         self._storage = create_backend_app("s3")
+        # moto is not made for threads: a write drops the content that another one still reads.
+        self._one_at_a_time = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
@@ -90,8 +93,8 @@ class S3:
         environ["wsgi.input"] = io.BytesIO(content)  # to be read once more
         # moto's name for whose buckets these are.
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = _account(key.organization_id)
-        answer: Iterable[bytes] = self._storage(environ, start_response)
-        return answer
+        with self._one_at_a_time:
+            return list(self._storage(environ, start_response))
 
     def _authenticate(self, request: Request, content: bytes) -> Key:
         """Return the key that has signed a request.

@@ -1,8 +1,10 @@
 """The S3 endpoint of the simulator: which keys open it, and which do not."""
 
+import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -37,6 +39,29 @@ def test_what_is_put_can_be_got(crusoe: Crusoe, key: Key, name: str, content: by
     client.put_object(Bucket=BUCKET, Key=name, Body=content)
 
     assert client.get_object(Bucket=BUCKET, Key=name)["Body"].read() == content
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns so often that whatever can come in between does."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_clients_that_write_one_object_at_once_are_all_served(crusoe: Crusoe, key: Key) -> None:
+    """moto drops the content that a write replaces, while others may still read it."""
+
+    def write(number: int) -> int:
+        client = client_of(crusoe.simulator, key.access_key_id, key.secret_key)
+        for round_ in range(20):
+            client.put_object(Bucket=BUCKET, Key="one", Body=f"{number} {round_}".encode())
+        return number
+
+    with ThreadPoolExecutor() as executor:
+        assert list(executor.map(write, range(8))) == list(range(8))
 
 
 @pytest.mark.parametrize(
