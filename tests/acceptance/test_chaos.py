@@ -11,7 +11,6 @@ import random
 import re
 from typing import Any, Final
 
-import psutil
 import pytest
 
 from crusoe_provider.provider.diagnostics import SECRET_VARIABLE
@@ -19,7 +18,7 @@ from crusoe_provider.tokens.encryption import decrypt
 from crusoe_provider.tokens.errors import WrongCiphertext
 from crusoe_simulator.faults import Answer, Fault
 from harness import terraforms
-from harness.process import EXIT_SECONDS, Running
+from harness.process import EXIT_SECONDS, Running, still_running
 from harness.result import Result
 from harness.workspace import Workspace
 from support.keys import AGE, AGE_IDENTITY, SSH, SSH_IDENTITY
@@ -261,7 +260,7 @@ class Chaos:
             end(running)
         held.release()
         self.note(running.wait())
-        _, left = psutil.wait_procs(plugins, timeout=EXIT_SECONDS)
+        left = still_running(plugins, EXIT_SECONDS)
         assert not left
         (self.workspace.folder / ".terraform.tfstate.lock.info").unlink(missing_ok=True)
 

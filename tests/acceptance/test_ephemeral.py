@@ -6,12 +6,11 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import psutil
 import pytest
 
 from crusoe_simulator.faults import Fault
 from crusoe_simulator.state import Key
-from harness.process import EXIT_SECONDS, Running
+from harness.process import EXIT_SECONDS, Running, still_running
 from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
 
@@ -164,7 +163,7 @@ def test_whatever_ends_terraform_leaves_nothing(
             running.wait_for_output("Interrupt received")
         held.release()
     running.wait()
-    _, left = psutil.wait_procs(plugins, timeout=EXIT_SECONDS)
+    left = still_running(plugins, EXIT_SECONDS)
     with contextlib.suppress(OSError):  # a provisioner that was not interrupted still waits
         os.close(os.open(workspace.folder / "go", os.O_WRONLY | os.O_NONBLOCK))
 

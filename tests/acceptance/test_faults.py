@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-import psutil
 import pytest
 
 from crusoe_simulator.faults import Answer, Fault
-from harness.process import EXIT_SECONDS, Running
+from harness.process import EXIT_SECONDS, Running, still_running
 from harness.result import Result
 from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
@@ -252,7 +251,7 @@ def test_a_creation_whose_terraform_is_killed_is_undone(
     running.kill()
     running.wait()
     held.release()
-    _, left = psutil.wait_procs(plugins, timeout=EXIT_SECONDS)
+    left = still_running(plugins, EXIT_SECONDS)
 
     assert not left
     check_end(End.NOTHING, workspace, crusoe)
@@ -428,7 +427,7 @@ def test_an_interrupted_deletion_is_carried_to_its_end(
         running.wait_for_output("Interrupt received")
     held.release()
     result = running.wait()
-    _, left = psutil.wait_procs(plugins, timeout=EXIT_SECONDS)
+    left = still_running(plugins, EXIT_SECONDS)
 
     assert not left
     assert "did not respond" not in result.text

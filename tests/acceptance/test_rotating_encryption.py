@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from crusoe_provider.tokens.encryption import decrypt
 from crusoe_simulator.faults import Answer, Fault
-from harness.process import EXIT_SECONDS
+from harness.process import EXIT_SECONDS, still_running
 from harness.workspace import Workspace
 from support.clock_fixtures import MovableTime
 from support.keys import AGE, AGE_IDENTITY, RSA, SSH, SSH_IDENTITY
@@ -197,7 +196,7 @@ def test_a_rotation_that_fails_shows_no_secret_and_goes_on(
     running.kill()
     held.release()
     running.wait()
-    psutil.wait_procs(plugins, timeout=EXIT_SECONDS)
+    still_running(plugins, EXIT_SECONDS)
     (workspace.folder / ".terraform.tfstate.lock.info").unlink(missing_ok=True)
     assert len(all_secrets) == 3
 

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
 import pytest
 
 from crusoe_simulator.faults import Answer, Fault
 from crusoe_simulator.state import Key
-from harness.process import EXIT_SECONDS, Running
+from harness.process import EXIT_SECONDS, Running, still_running
 from harness.result import Result
 from harness.workspace import Workspace
 from support.rotating import ADDRESS, check_keys, rotating, state_of
@@ -197,7 +196,7 @@ def interrupt(
         running.wait_for_output("Interrupt received")
     held.release()
     result = running.wait()
-    _, left = psutil.wait_procs(plugins, timeout=EXIT_SECONDS)
+    left = still_running(plugins, EXIT_SECONDS)
     (rotated.folder / ".terraform.tfstate.lock.info").unlink(missing_ok=True)
 
     assert not left

@@ -20,6 +20,7 @@ from tf.types import Unknown
 
 from crusoe_provider.provider.resource_storage_token import StorageTokenResource
 from crusoe_provider.providerserver import protocol_pb2 as pb
+from harness.process import still_running
 from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
 from support.long_terraform import LongTerraform
@@ -64,7 +65,7 @@ def temporary(workspace: Workspace) -> Path:
 
 def check_nothing_is_left(workspace: Workspace, temporary: Path) -> None:
     """What warm starts leave behind sees that Terraform has ended, and ends."""
-    assert psutil.wait_procs(workspace.plugin_processes(), timeout=EXIT_SECONDS)[1] == []
+    assert still_running(workspace.plugin_processes(), EXIT_SECONDS) == []
     assert list(temporary.iterdir()) == []
 
 

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from harness import terraforms
+from harness.process import still_running
 from harness.workspace import Workspace
 
 pytestmark = pytest.mark.acceptance
@@ -308,7 +309,7 @@ def test_a_plugin_left_running_fails_the_test(
         left = workspace.plugin_processes()
 
     assert len(left) == 1
-    assert not psutil.wait_procs(left, timeout=10)[1]
+    assert not still_running(left, 10)
 
 
 def test_a_plugin_is_installed_from_a_mirror(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import psutil
 import pytest
 from werkzeug.wrappers import Request
 
@@ -20,7 +19,7 @@ from crusoe_provider.version import __version__
 from crusoe_simulator.faults import Fault
 from crusoe_simulator.state import User
 from harness import terraforms
-from harness.process import EXIT_SECONDS
+from harness.process import EXIT_SECONDS, still_running
 from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
 from support.long_terraform import LongTerraform
@@ -199,7 +198,7 @@ def long_terraform(workspace: Workspace) -> Iterator[LongTerraform]:
     environment = workspace._environment()
     with LongTerraform(workspace.folder, environment, workspace.logs / "long") as terraform:
         yield terraform
-    _, left = psutil.wait_procs(workspace.plugin_processes(), timeout=EXIT_SECONDS)
+    left = still_running(workspace.plugin_processes(), EXIT_SECONDS)
     assert left == []
 
 

@@ -18,6 +18,8 @@ import psutil
 import pytest
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
+from crusoe_provider.providerserver.warm_start.nursery import are_few
+from harness.process import still_running
 from support.plugin import EXIT_SECONDS, START_SECONDS, Plugin, plugin_environment
 from support.stand_in_terraform import StandIn
 from support.toy_fixtures import create
@@ -54,7 +56,7 @@ class Toys:
 
     def check_nothing_is_left(self) -> None:
         """Wait for the end of all processes; neither files nor names may be left of them."""
-        _, left = psutil.wait_procs(self.warm.processes(), timeout=EXIT_SECONDS)
+        left = still_running(self.warm.processes(), EXIT_SECONDS)
         assert not left
         assert list(self.temporary.iterdir()) == []
         wait_until(lambda: not self.names())
@@ -132,7 +134,7 @@ def test_terraform_ends(toys: Toys, when: str, end: Callable[[StandIn], None]) -
         end(terraform)
         if when == "while the first starts" and end is kill_the_group:
             # Nobody removes the folder of a first process that is killed, as ever.
-            psutil.wait_procs(toys.warm.processes(), timeout=EXIT_SECONDS)
+            still_running(toys.warm.processes(), EXIT_SECONDS)
             for folder in toys.temporary.iterdir():
                 shutil.rmtree(folder)
         toys.check_nothing_is_left()
@@ -428,7 +430,7 @@ def test_a_launcher_that_is_killed_while_something_is_made(toys: Toys) -> None:
 
         assert (toys.folder / "events").read_text() == "undo 1\n"
         answer.exception(EXIT_SECONDS)
-        assert psutil.wait_procs([serving], timeout=EXIT_SECONDS)[1] == []
+        assert still_running([serving], EXIT_SECONDS) == []
 
 
 def test_a_child_that_hangs_does_not_keep_terraform(toys: Toys) -> None:
@@ -442,7 +444,7 @@ def test_a_child_that_hangs_does_not_keep_terraform(toys: Toys) -> None:
 
         assert plugin.process.stdout
         assert plugin.process.stdout.read() == b""
-        assert psutil.wait_procs([serving], timeout=2 * EXIT_SECONDS)[1] == []
+        assert still_running([serving], 2 * EXIT_SECONDS) == []
         # Nobody is left to remove the folder of a process that was killed, as ever.
         shutil.rmtree(plugin.socket.parent)
 
@@ -495,9 +497,13 @@ def test_terraform_is_process_1(toys: Toys) -> None:
     toys.check_nothing_is_left()
 
 
-# Runs the command for each line, and clears no orphans away.
+# Clears no orphans away: neither those that look like nurseries which have just ended, nor what the
+# command leaves, which it runs for each line.
 CARELESS: Final = """
-import subprocess, sys
+import os, subprocess, sys
+dead = [subprocess.Popen(["true"], start_new_session=True) for _ in range(15)]
+for process in dead:
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 for _ in sys.stdin:
     subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL)
     print("done", flush=True)
@@ -512,7 +518,7 @@ with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE) as plugin:
 
 @pytest.mark.skipif(not can_unshare(), reason="no namespace of processes is to be had")
 def test_process_1_that_clears_nothing_away(toys: Toys) -> None:
-    """Some programs that containers begin with do not; after a few commands starts are cold."""
+    """Some programs that containers begin with do not; after some commands starts are cold."""
     brief = [sys.executable, "-I", "-c", BRIEF, *toys.warm.command]
     with subprocess.Popen(
         [*UNSHARE, sys.executable, "-I", "-c", CARELESS, *brief],
@@ -523,13 +529,32 @@ def test_process_1_that_clears_nothing_away(toys: Toys) -> None:
         assert unshare.stdin
         assert unshare.stdout
         dead: list[psutil.Process] = []
-        for _ in range(6):
+        for _ in range(4):
             unshare.stdin.write(b"\n")
             unshare.stdin.flush()
             unshare.stdout.readline()
-            psutil.wait_procs(toys.warm.processes(), timeout=EXIT_SECONDS)
+            # psutil's own wait takes who is dead and not cleared away for alive.
+            wait_until(lambda: not toys.warm.processes())
             (first,) = psutil.Process(unshare.pid).children()
             dead = [p for p in first.children() if p.status() == psutil.STATUS_ZOMBIE]
         unshare.stdin.close()
 
-    assert len(dead) == 3
+    assert len(dead) == 17
+
+
+@pytest.mark.parametrize(
+    ("ages", "few"),
+    [
+        ([], True),
+        # Process 1 looks each second, and there are many short commands.
+        ([0.5] * 16, True),
+        ([0.5] * 17, False),
+        # Two long ones have ended at the same time.
+        ([3600.0, 60.0, *[0.5] * 14], True),
+        # They came one after the other, and stay.
+        ([90.0, 60.0, 30.0], False),
+    ],
+)
+def test_how_many_dead_nurseries_are_few(ages: list[float], few: bool) -> None:
+    """Some process 1 clears orphans away at once, some now and then, some never."""
+    assert are_few(ages) is few

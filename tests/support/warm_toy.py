@@ -14,6 +14,7 @@ from typing import Final
 
 import psutil
 
+from harness.process import still_running
 from support.plugin import EXIT_SECONDS, START_SECONDS
 
 _TRIES: Final = 5
@@ -88,7 +89,7 @@ class WarmToy:
         """End its nurseries, and fail if anything is left after that."""
         for nursery in self.nurseries():
             nursery.terminate()
-        _, left = psutil.wait_procs(self.processes(), timeout=EXIT_SECONDS)
+        left = still_running(self.processes(), EXIT_SECONDS)
         for process in left:
             process.kill()
         assert not left

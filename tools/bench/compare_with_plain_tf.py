@@ -10,12 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
-
 from bench import plain_tf_provider
 from crusoe_simulator.faults import Answer, Fault
 from crusoe_simulator.server import Simulator
-from harness.process import Running
+from harness.process import Running, still_running
 from harness.result import Result
 from harness.sandbox import PLUGIN, variables_of
 from harness.workspace import Workspace
@@ -49,7 +47,7 @@ def interrupted(end: Callable[[Running], None]) -> Scenario:
         time.sleep(_POST_SECONDS)
         held.release()
         result = running.wait()
-        _, left = psutil.wait_procs(plugins, timeout=_EXIT_SECONDS)
+        left = still_running(plugins, _EXIT_SECONDS)
         for process in left:
             process.kill()
         return replace(result, stderr=result.stderr + (_LEFT if left else ""))

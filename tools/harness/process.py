@@ -10,7 +10,7 @@ import subprocess
 import termios
 import threading
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Final
 
@@ -55,6 +55,7 @@ class Running:
         self._output: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._changed = threading.Condition()
         self._readers_left = 2
+        self._ended: float | None = None
         self._started = time.monotonic()
         self._process = subprocess.Popen(
             [executable, *args],
@@ -71,6 +72,8 @@ class Running:
             self._read("stdout", _given(self._process.stdout)),
             self._read("stderr", _given(self._process.stderr)),
         ]
+        self._end = threading.Thread(target=self._note_the_end, name="terraform end", daemon=True)
+        self._end.start()
         with _given(self._process.stdin) as given:
             # A few lines at most, so the pipe takes them at once, whether or not anybody reads.
             given.write(stdin)
@@ -83,7 +86,7 @@ class Running:
     @property
     def has_ended(self) -> bool:
         """Whether it has ended."""
-        return self._process.poll() is not None
+        return self._ended is not None
 
     @property
     def text(self) -> str:
@@ -129,19 +132,18 @@ class Running:
             AssertionError: It has not ended in time.
         """
         try:
-            exit_code = self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
+            self._end.join(timeout)
+        except BaseException:
+            self.interrupt_terraform_only()
+            self._end.join(INTERRUPT_SECONDS)
+            self.abandon()
+            raise
+        if self._ended is None:
             self.abandon()
             raise AssertionError(
                 f"terraform {' '.join(self._args)} did not end within {timeout} s\n{self.text}"
-            ) from None
-        except BaseException:
-            self.interrupt_terraform_only()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(INTERRUPT_SECONDS)
-            self.abandon()
-            raise
-        seconds = time.monotonic() - self._started
+            )
+        exit_code, seconds = self._process.returncode, self._ended - self._started
         for thread in self._threads:
             thread.join(EXIT_SECONDS)
         with self._changed:
@@ -151,9 +153,15 @@ class Running:
 
     def abandon(self) -> None:
         """Kill the whole process group, if any of it is left."""
-        if self._process.poll() is None:
-            os.killpg(self.pid, signal.SIGKILL)
-            self._process.wait()
+        if self._ended is None:
+            with contextlib.suppress(ProcessLookupError):  # it has ended at this moment
+                os.killpg(self.pid, signal.SIGKILL)
+            self._end.join()
+
+    def _note_the_end(self) -> None:
+        # Waiting with a time limit would look at it every 50 ms: too coarse for a benchmark.
+        self._process.wait()
+        self._ended = time.monotonic()
 
     def _read(self, name: str, stream: IO[str]) -> threading.Thread:
         def read() -> None:
@@ -218,6 +226,27 @@ def plugin_processes(sessions: Container[int], home: Path) -> list[psutil.Proces
             of an ended one.
     """
     return [p for p in psutil.process_iter() if _is_plugin(p, sessions, str(home))]
+
+
+def still_running(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Return those that have not ended, once all have, or after some time.
+
+    psutil's own wait takes one that has ended for running until its parent clears it away, and
+    process 1 may do that only now and then.
+    """
+    deadline = time.monotonic() + seconds
+    while running := [process for process in processes if _is_running(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    return running
+
+
+def _is_running(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _given(stream: IO[str] | None) -> IO[str]:

@@ -20,6 +20,7 @@ from harness.process import (
     Running,
     plugin_processes,
     run_on_a_terminal,
+    still_running,
 )
 from harness.result import Plan, Result
 from harness.sandbox import (
@@ -253,10 +254,10 @@ class Workspace:
         for running in self._running:
             running.abandon()
         # After the death of its Terraform a plugin finishes what it does, then goes.
-        _, left = psutil.wait_procs(self.plugin_processes(), timeout=0 if error else EXIT_SECONDS)
+        left = still_running(self.plugin_processes(), 0 if error else EXIT_SECONDS)
         for process in left:
             process.kill()
-        psutil.wait_procs(left, timeout=EXIT_SECONDS)
+        still_running(left, EXIT_SECONDS)
         if left and not error:
             raise AssertionError(f"plugins left running after {EXIT_SECONDS} s: {left}")
 

@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 from crusoe_provider.providerserver.warm_start.launcher import (
     ENDED,
+    STATE,
     STOP,
     credentials_of,
     stat_of,
@@ -92,7 +93,7 @@ class Ready:
     def end_nursery_if_stopped(self) -> None:
         """End a nursery that somebody has stopped: it cannot see that Terraform has ended."""
         with suppress(OSError, IndexError):
-            if stat_of(self._nursery_pid)[0] == _STOPPED:
+            if stat_of(self._nursery_pid)[STATE] == _STOPPED:
                 signal.pidfd_send_signal(self._nursery, signal.SIGKILL)
 
 

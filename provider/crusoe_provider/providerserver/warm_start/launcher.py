@@ -39,7 +39,7 @@ _CREDENTIALS_BYTES = 12
 _LONGEST_LINE = 8192
 _STOPPED = b"T"
 # In what /proc/PID/stat tells after the name of the program.
-_STATE, _STARTED = 0, 19
+STATE, STARTED = 0, 19
 
 
 def launch() -> "_socket.socket | None":
@@ -85,7 +85,7 @@ def _name() -> bytes:
     terraform = posix.getppid()
     posix.close(posix.pidfd_open(terraform))
     program = posix.stat(sys.argv[0])
-    started = int(stat_of(terraform)[_STARTED])
+    started = int(stat_of(terraform)[STARTED])
     numbers = (posix.geteuid(), terraform, started, program.st_dev, program.st_ino)
     return b"\0tf-plugin/%d/%d-%d/%x-%x" % numbers
 
@@ -112,7 +112,7 @@ def _is_trusted(connection: "_socket.socket") -> bool:
     return (
         user == posix.geteuid()
         and posix.readlink(f"/proc/{pid}/ns/user") == posix.readlink("/proc/self/ns/user")
-        and stat_of(pid)[_STATE] != _STOPPED
+        and stat_of(pid)[STATE] != _STOPPED
     )
 
 

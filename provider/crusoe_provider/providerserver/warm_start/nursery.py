@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from crusoe_provider.providerserver.warm_start.child import Ready, close_all_but, serve_and_end
-from crusoe_provider.providerserver.warm_start.launcher import stat_of
+from crusoe_provider.providerserver.warm_start.launcher import STARTED, STATE, stat_of
 from crusoe_provider.providerserver.warm_start.portrait import Model, loaded_files, portrait
 
 if TYPE_CHECKING:
@@ -33,8 +33,12 @@ _MARGIN_SECONDS: Final = 10.0
 _LONGEST_STEP_SECONDS: Final = 30
 _CHECK_SECONDS: Final = 1.0
 _ZOMBIE: Final = b"Z"
-# So many that process 1 has not cleared away are no sign yet: it may be about to.
-_JUST_ENDED: Final = 2
+_SESSION: Final = 3
+# So many dead nurseries are no sign yet that process 1 never clears them away: some look only each
+# second. The system does not tell when one ended, only when it began.
+_MOST_DEAD: Final = 16
+_MOST_DEAD_AND_OLD: Final = 2
+_OLD_SECONDS: Final = 10.0
 # Longer than any process ID.
 _MESSAGE_BYTES: Final = 32
 
@@ -160,19 +164,31 @@ def orphans_are_reaped() -> bool:
     """
     with open("/proc/1/task/1/children", "rb") as file:
         children = file.read().split()
-    return sum(_is_dead_nursery(int(pid)) for pid in children) <= _JUST_ENDED
+    return are_few([age for pid in children if (age := _age_if_dead_nursery(int(pid))) is not None])
 
 
-def _is_dead_nursery(pid: int) -> bool:
+def are_few(ages: Sequence[float]) -> bool:
+    """Say whether there are so few dead nurseries that process 1 may be about to clear them away.
+
+    Args:
+        ages: The seconds since each began.
+    """
+    return len(ages) <= _MOST_DEAD and sum(age > _OLD_SECONDS for age in ages) <= _MOST_DEAD_AND_OLD
+
+
+def _age_if_dead_nursery(pid: int) -> float | None:
     try:
-        state, _, _, session, *_ = stat_of(pid)
-        return (
-            state == _ZOMBIE
-            and int(session) == pid
-            and os.stat(f"/proc/{pid}").st_uid == os.getuid()
-        )
+        told = stat_of(pid)
+        if (
+            told[STATE] != _ZOMBIE
+            or int(told[_SESSION]) != pid
+            or os.stat(f"/proc/{pid}").st_uid != os.getuid()
+        ):
+            return None
     except OSError:  # cleared away meanwhile
-        return False
+        return None
+    began = int(told[STARTED]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began
 
 
 def _be_nursery(nursery: "_Nursery") -> NoReturn:

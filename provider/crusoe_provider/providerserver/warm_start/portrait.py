@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Final, NamedTuple
 
-from crusoe_provider.providerserver.warm_start.launcher import stat_of
+from crusoe_provider.providerserver.warm_start.launcher import STARTED, stat_of
 
 # New in every process that Terraform starts. It counts by being there: see `serve.py`.
 _CERTIFICATE: Final = b"PLUGIN_CLIENT_CERT"
@@ -27,7 +27,6 @@ _STATUS: Final = frozenset(
 ) | {b"Seccomp", b"Seccomp_filters", b"Cpus_allowed", b"Mems_allowed"}
 # In what /proc/PID/stat tells after the name: process group, session, terminal; nice; policy.
 _STAT: Final = (2, 3, 4, 16, 38)
-_STARTED: Final = 19
 
 
 class FileState(NamedTuple):
@@ -74,7 +73,7 @@ def portrait(pid: int) -> dict[str, object]:
         "environment": _normalized(_environment(pid)),
         "status": {name: status.get(name) for name in _STATUS},
         "stat": [stat[n] for n in _STAT],
-        "parent started": stat_of(int(status[b"PPid"]))[_STARTED],
+        "parent started": stat_of(int(status[b"PPid"]))[STARTED],
         "namespaces": {n: os.readlink(f"{folder}/ns/{n}") for n in os.listdir(f"{folder}/ns")},
         "security label": _label(folder),
         **{name: _read(f"{folder}/{name}") for name in _FILES},
