@@ -52,7 +52,7 @@ def hasty_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("hasty_threads")
 def test_clients_that_write_one_object_at_once_are_all_served(crusoe: Crusoe, key: Key) -> None:
-    """moto drops the content that a write replaces, while others may still read it."""
+    """Moto drops the content that a write replaces, while others may still read it."""
 
     def write(number: int) -> int:
         client = client_of(crusoe.simulator, key.access_key_id, key.secret_key)
