@@ -117,6 +117,29 @@ def test_what_is_deferred_is_not_touched(tmp_path: Path) -> None:
     assert set(loaded_before_handshake(tmp_path)["deferred"]) >= DEFERRED
 
 
+# What the client loads where other packages are installed as well, as here for the tests.
+CLIENT: Final = """
+import sys
+from crusoe_provider.providerserver import quick_start
+
+quick_start.begin()
+from crusoe_provider.__main__ import _load_client
+_load_client()
+print(*sys.modules)
+"""
+
+
+def test_the_client_loads_no_command_line() -> None:
+    """That of httpx, with click and rich, takes longer to load than all the rest of it."""
+    done = subprocess.run(
+        [sys.executable, "-c", CLIENT], capture_output=True, text=True, check=True
+    )
+
+    packages = {name.split(".")[0] for name in done.stdout.split()}
+    assert "httpx" in packages
+    assert not packages & {"click", "rich", "pygments"}
+
+
 def test_a_broken_installation_says_what_is_missing() -> None:
     """In one line, which Terraform shows; no traceback."""
     program = (
