@@ -28,8 +28,7 @@ def plan(plugin: Plugin, prior: Any, proposed: Any, **more: Any) -> Any:
             type_name="toy_thing",
             prior_state=dynamic(prior),
             proposed_new_state=dynamic(proposed),
-            config=dynamic(proposed),
-            **more,
+            **{"config": dynamic(proposed)} | more,
         )
     )
 
@@ -107,6 +106,16 @@ def test_update_plan_names_what_forces_a_replacement(plugin: Plugin) -> None:
     assert [p.steps[0].attribute_name for p in resized.requires_replace] == ["size"]
     assert not same.requires_replace
     assert value_of(same.planned_state) == prior
+
+
+def test_a_block_that_is_configured_no_more_goes(plugin: Plugin) -> None:
+    """Terraform 1.0 proposes that of the state, and takes it for invalid when it is planned."""
+    before = thing(name="n", id="i", timeouts={"create": "3m"})
+
+    response = plan(plugin, before, before, config=dynamic(thing(name="n")))
+
+    assert value_of(response.planned_state) == before | {"timeouts": None}
+    assert not response.diagnostics
 
 
 def test_an_unknown_new_value_forces_a_replacement(plugin: Plugin) -> None:

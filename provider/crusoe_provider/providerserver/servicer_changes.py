@@ -132,6 +132,9 @@ def _plan_destruction(call: Plan, found: Managed, prior: State | None) -> None:
 def _plan_object(call: Plan, found: Managed, prior: State | None, proposed: State) -> None:
     request, response, codec = call.request, call.response, found.codec
     config = codec.decode_required(request.config)
+    # Terraform 1.0 proposes the block of the state where none is configured any more, and then
+    # calls it invalid.
+    proposed = proposed | {name: None for name in codec.blocks if config[name] is None}
     if prior is None:
         planned, changed = _proposed_for_creation(codec, proposed), set(proposed)
     else:
