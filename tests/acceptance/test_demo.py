@@ -128,9 +128,9 @@ def test_an_interrupted_demonstration_leaves_nothing_running(
     with _started(folder, configuration=configuration) as process:
         reached.read_bytes()  # returns once the provisioner has opened its end
         process.send_signal(number)
-        process.communicate(timeout=SECONDS)
+        said, _ = process.communicate(timeout=SECONDS)
 
-    assert process.returncode == exit_code
+    assert process.returncode == exit_code, said
     assert _processes_of(folder) == []
 
 

@@ -67,7 +67,7 @@ class WarmStart:
 
     Attributes:
         bound: The socket of the name under which they look for a nursery; see `warm_start/`.
-        load: Loads what a process needs before its first call.
+        load: Loads what a process needs before its first call; this process does, before it forks.
         steps: What is loaded ahead after that, in this order; each takes a part of a second.
         idle_seconds: For how long a nursery that nobody asks for anything stays.
     """
@@ -109,9 +109,11 @@ def serve(
         # Not before: with others it has nothing to do. And not later: what follows makes threads.
         from crusoe_provider.providerserver.warm_start.nursery import Plan, found  # noqa: PLC0415
 
+        # Now, for both: the nursery would do the same work at the same time.
+        _load(warm_start.load)
         plan = Plan(
             lambda ready: serve_one(ready.wait_for_launcher),
-            (lambda: _load(warm_start.load), *warm_start.steps, _load_the_rest),
+            (*warm_start.steps, _load_the_rest),
             longest_end,
             warm_start.idle_seconds,
         )

@@ -48,8 +48,8 @@ class Plan(NamedTuple):
 
     Attributes:
         serve: Serves in a child, from its fork to its end.
-        steps: What is loaded ahead. A child is ready after the first; what the others load is
-            needed later in a process's life.
+        steps: What is loaded ahead, one after the other, while a child is ready: it is needed later
+            in a process's life.
         longest_end: How many seconds a child may go on without its launcher.
         idle: After how many seconds without a launcher the nursery ends.
     """
@@ -242,14 +242,14 @@ class _Nursery:
             and time.monotonic() - asked < self._plan.idle
         ):
             signal.alarm(_LONGEST_STEP_SECONDS)
-            if steps:
-                steps.pop(0)()
+            if self._ready is None:
                 # What was loaded stays, and is not to be copied for being looked at.
                 gc.freeze()
                 self._model = self._model._replace(files=loaded_files())
-            if self._ready is None:
                 self._ready = self._new_child()
                 asked = time.monotonic()
+            if steps:
+                steps.pop(0)()
             self._wait(0.0 if steps else _CHECK_SECONDS)
 
     def _see_them_off(self) -> None:
