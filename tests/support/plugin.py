@@ -48,7 +48,7 @@ class Plugin:
         self._log = log
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
-                command, env={**environment, **measuring()}, stdout=subprocess.PIPE, stderr=stderr
+                command, env=environment, stdout=subprocess.PIPE, stderr=stderr
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()
@@ -132,10 +132,10 @@ def _client(channel: grpc.Channel) -> SimpleNamespace:
 
 
 def plugin_environment(**more: str) -> dict[str, str]:
-    """Return the environment of a plugin: Terraform's, a path, and `more`; nothing of ours."""
+    """Return the environment of a plugin: Terraform's, a path, and `more`; nothing else of ours."""
     # The tests are its Terraform, and go on: what is left for its next plugin would stay a while.
     cold = {"CRUSOE_WARM_START": "0"}
-    return TERRAFORM_ENVIRONMENT | {"PATH": os.environ["PATH"]} | cold | more
+    return TERRAFORM_ENVIRONMENT | {"PATH": os.environ["PATH"]} | cold | measuring() | more
 
 
 def dynamic(value: Any) -> pb.DynamicValue:
