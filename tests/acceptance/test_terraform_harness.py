@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -251,6 +253,26 @@ def test_a_run_can_be_interrupted(tmp_path: Path, to_the_group: bool) -> None:
 
         assert "Interrupt received" in result.failed().text
         assert result.exit_code > 0  # ended by itself, not by the signal
+
+
+def test_who_is_interrupted_while_waiting_lets_it_end(tmp_path: Path) -> None:
+    """Ctrl-C in a test or in the demonstration: Terraform is asked to stop, not killed."""
+    with Workspace(tmp_path) as workspace, ThreadPoolExecutor() as executor:
+        workspace.write(ENDLESS_APPLY)
+        running = workspace.start("apply", "-auto-approve")
+
+        def interrupt() -> None:
+            running.wait_for_output("under way")
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+        interrupted = executor.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            running.wait()
+
+        interrupted.result()
+        result = running.wait()
+        assert "Interrupt received" in result.failed().text
+        assert result.exit_code > 0
 
 
 def test_a_run_can_be_killed(tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ class Running:
         self._changed = threading.Condition()
         self._readers_left = 2
         self._ended: float | None = None
+        # A thread is no good to wait for: Python 3.11 takes it for ended after a Ctrl-C meanwhile.
+        self._over = threading.Event()
         self._started = time.monotonic()
         self._process = subprocess.Popen(
             [executable, *args],
@@ -72,8 +74,7 @@ class Running:
             self._read("stdout", _given(self._process.stdout)),
             self._read("stderr", _given(self._process.stderr)),
         ]
-        self._end = threading.Thread(target=self._note_the_end, name="terraform end", daemon=True)
-        self._end.start()
+        threading.Thread(target=self._note_the_end, name="terraform end", daemon=True).start()
         with _given(self._process.stdin) as given:
             # A few lines at most, so the pipe takes them at once, whether or not anybody reads.
             given.write(stdin)
@@ -132,10 +133,10 @@ class Running:
             AssertionError: It has not ended in time.
         """
         try:
-            self._end.join(timeout)
+            self._over.wait(timeout)
         except BaseException:
             self.interrupt_terraform_only()
-            self._end.join(INTERRUPT_SECONDS)
+            self._over.wait(INTERRUPT_SECONDS)
             self.abandon()
             raise
         if self._ended is None:
@@ -156,12 +157,13 @@ class Running:
         if self._ended is None:
             with contextlib.suppress(ProcessLookupError):  # it has ended at this moment
                 os.killpg(self.pid, signal.SIGKILL)
-            self._end.join()
+            self._over.wait()
 
     def _note_the_end(self) -> None:
         # Waiting with a time limit would look at it every 50 ms: too coarse for a benchmark.
         self._process.wait()
         self._ended = time.monotonic()
+        self._over.set()
 
     def _read(self, name: str, stream: IO[str]) -> threading.Thread:
         def read() -> None:
