@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
-from crusoe_provider.providerserver.warm_start.nursery import are_few
+from crusoe_provider.providerserver.warm_start.orphans import are_few
 from harness.process import still_running
 from support.plugin import EXIT_SECONDS, START_SECONDS, Plugin, plugin_environment
 from support.stand_in_terraform import StandIn
