@@ -136,7 +136,13 @@ def test_three_ephemeral_tokens_are_told_what_was_borrowed(
     workspace: Workspace, crusoe: Crusoe
 ) -> None:
     """They are what to reduce, and nothing is called a plan's."""
-    workspace.write("".join(EPHEMERAL.format(name) for name in "efg"))
+    # It refers to both others, so they are open when it comes, however slow the machine is.
+    third = (
+        'ephemeral "crusoe_storage_token" "g" {\n'
+        '  alias = "for ${ephemeral.crusoe_storage_token.e.access_key_id} and '
+        '${ephemeral.crusoe_storage_token.f.access_key_id}"\n}\n'
+    )
+    workspace.write(EPHEMERAL.format("e") + EPHEMERAL.format("f") + third)
 
     plan = workspace.plan()
 
