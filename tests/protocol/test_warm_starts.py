@@ -370,6 +370,27 @@ def test_what_is_not_like_the_first_starts_cold(
         assert not is_warm(plugin)
 
 
+def test_an_update_of_what_only_the_nursery_has_loaded_counts_too(
+    toys: Toys, tmp_path: Path
+) -> None:
+    """The child that was ready before loads the new one; those to come would have the old one."""
+    later = toys.warm.program.parent / "later" / "__init__.py"
+    later.parent.mkdir()
+    later.write_text(f"open({str(tmp_path / 'loaded')!r}, 'w').close()")
+    toys.environment["TOY_LATER"] = "1"
+    nursery = toys.warm.found(toys.environment)
+    wait_until((tmp_path / "loaded").exists)
+    # It loads without ever waiting, so it is done with all of it.
+    wait_until(lambda: nursery.status() == psutil.STATUS_SLEEPING)
+
+    os.utime(later)
+
+    with toys.plugin() as plugin:
+        assert is_warm(plugin)
+    with toys.plugin() as plugin:
+        assert not is_warm(plugin)
+
+
 def test_what_differs_from_start_to_start_is_taken_over(toys: Toys) -> None:
     """Terraform gives each a certificate, and names the versions of the protocol in any order."""
     toys.warm.found(toys.environment)
@@ -533,8 +554,7 @@ def test_process_1_that_clears_nothing_away(toys: Toys) -> None:
             unshare.stdin.write(b"\n")
             unshare.stdin.flush()
             unshare.stdout.readline()
-            # psutil's own wait takes who is dead and not cleared away for alive.
-            wait_until(lambda: not toys.warm.processes())
+            assert still_running(toys.warm.processes(), EXIT_SECONDS) == []
             (first,) = psutil.Process(unshare.pid).children()
             dead = [p for p in first.children() if p.status() == psutil.STATUS_ZOMBIE]
         unshare.stdin.close()

@@ -31,7 +31,8 @@ from support import toy_plugin
 from crusoe_provider.providerserver.serve import WarmStart
 
 idle = float(os.environ.get("TOY_IDLE_SECONDS", "60"))
-toy_plugin.main(WarmStart(bound, lambda: None, (), idle) if bound else None)
+steps = [lambda: __import__("later")] if "TOY_LATER" in os.environ else []
+toy_plugin.main(WarmStart(bound, lambda: None, steps, idle) if bound else None)
 """
 
 

@@ -194,6 +194,7 @@ class _Nursery:
     def _raise_children(self) -> None:
         """Return when Terraform has ended, nobody has asked for a while, or something is odd."""
         steps = list(self._plan.steps)
+        self._note_what_is_loaded()
         asked = time.monotonic()
         while (
             not self._terraform_gone
@@ -202,14 +203,18 @@ class _Nursery:
         ):
             signal.alarm(_LONGEST_STEP_SECONDS)
             if self._ready is None:
-                # What was loaded stays, and is not to be copied for being looked at.
-                gc.freeze()
-                self._model = self._model._replace(files=loaded_files())
                 self._ready = self._new_child()
                 asked = time.monotonic()
             if steps:
                 steps.pop(0)()
+                self._note_what_is_loaded()
             self._wait(0.0 if steps else _CHECK_SECONDS)
+
+    def _note_what_is_loaded(self) -> None:
+        # At once: a file that is replaced later is another one than was loaded.
+        self._model = self._model._replace(files=loaded_files())
+        # What was loaded stays, and is not to be copied for being looked at.
+        gc.freeze()
 
     def _see_them_off(self) -> None:
         """Return when no child is left."""
