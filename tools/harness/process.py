@@ -55,7 +55,7 @@ class Running:
         self._output: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._changed = threading.Condition()
         self._readers_left = 2
-        self._ended: float | None = None
+        self._seconds = 0.0
         # A thread is no good to wait for: Python 3.11 takes it for ended after a Ctrl-C meanwhile.
         self._over = threading.Event()
         self._started = time.monotonic()
@@ -87,7 +87,7 @@ class Running:
     @property
     def has_ended(self) -> bool:
         """Whether it has ended."""
-        return self._ended is not None
+        return self._over.is_set()
 
     @property
     def text(self) -> str:
@@ -133,28 +133,27 @@ class Running:
             AssertionError: It has not ended in time.
         """
         try:
-            self._over.wait(timeout)
+            has_ended = self._over.wait(timeout)
         except BaseException:
             self.interrupt_terraform_only()
             self._over.wait(INTERRUPT_SECONDS)
             self.abandon()
             raise
-        if self._ended is None:
+        if not has_ended:
             self.abandon()
             raise AssertionError(
                 f"terraform {' '.join(self._args)} did not end within {timeout} s\n{self.text}"
             )
-        exit_code, seconds = self._process.returncode, self._ended - self._started
         for thread in self._threads:
             thread.join(EXIT_SECONDS)
         with self._changed:
             stdout, stderr = ("".join(lines) for lines in self._output.values())
         log = self._log.read_text(encoding="utf-8") if self._log and self._log.exists() else ""
-        return Result(self._args, exit_code, stdout, stderr, log, seconds)
+        return Result(self._args, self._process.returncode, stdout, stderr, log, self._seconds)
 
     def abandon(self) -> None:
         """Kill the whole process group, if any of it is left."""
-        if self._ended is None:
+        if not self.has_ended:
             with contextlib.suppress(ProcessLookupError):  # it has ended at this moment
                 os.killpg(self.pid, signal.SIGKILL)
             self._over.wait()
@@ -162,7 +161,7 @@ class Running:
     def _note_the_end(self) -> None:
         # Waiting with a time limit would look at it every 50 ms: too coarse for a benchmark.
         self._process.wait()
-        self._ended = time.monotonic()
+        self._seconds = time.monotonic() - self._started
         self._over.set()
 
     def _read(self, name: str, stream: IO[str]) -> threading.Thread:
