@@ -75,8 +75,7 @@ def toys(tmp_path: Path) -> Iterator[Toys]:
     """Toy plugins; after the test nothing may be left of them."""
     toys = Toys(tmp_path)
     yield toys
-    for nursery in toys.warm.nurseries():
-        nursery.terminate()
+    toys.warm.end()
     toys.check_nothing_is_left()
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -58,7 +59,7 @@ class WarmToy:
 
     def nurseries(self) -> list[psutil.Process]:
         """Return its nurseries: each leads a session of its own."""
-        return [p for p in self.processes() if os.getsid(p.pid) == p.pid]
+        return [p for p in self.processes() if _leads(p)]
 
     def found(self, environment: Mapping[str, str]) -> psutil.Process:
         """Start a first process and end it; return the nursery that it leaves, once it is ready."""
@@ -82,14 +83,16 @@ class WarmToy:
             deadline = time.monotonic() + START_SECONDS / _TRIES
             while time.monotonic() < deadline:
                 for nursery in self.nurseries():
-                    if nursery.children():
-                        return nursery
+                    with suppress(psutil.NoSuchProcess):
+                        if nursery.children():
+                            return nursery
         raise AssertionError("there is no nursery")
 
     def end(self) -> None:
         """End its nurseries, and fail if anything is left after that."""
         for nursery in self.nurseries():
-            nursery.terminate()
+            with suppress(psutil.NoSuchProcess):
+                nursery.terminate()
         left = still_running(self.processes(), EXIT_SECONDS)
         for process in left:
             process.kill()
@@ -101,3 +104,11 @@ class WarmToy:
             return alive and process.cmdline()[: len(self.command)] == self.command
         except psutil.Error:
             return False
+
+
+def _leads(process: psutil.Process) -> bool:
+    """Say whether a process leads a session; one that has ended meanwhile does not."""
+    try:
+        return os.getsid(process.pid) == process.pid
+    except ProcessLookupError:
+        return False
