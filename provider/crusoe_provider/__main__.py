@@ -57,7 +57,7 @@ def _serve() -> int:
             WarmStart(bound, _load_provider, (_load_client, _read_authorities)) if bound else None
         )
         try:
-            serve(_new_provider, warm_start=warm_start)
+            serve(new_provider, warm_start=warm_start)
         except NotStartedByTerraformError:
             from crusoe_provider.cli.command_line import usage  # noqa: PLC0415 - see main
 
@@ -121,7 +121,8 @@ def _read_authorities() -> None:
         read_ahead(os.environ)
 
 
-def _new_provider(stop: "threading.Event", terraform: "Terraform") -> "CrusoeProvider":
+def new_provider(stop: "threading.Event", terraform: "Terraform") -> "CrusoeProvider":
+    """Return the provider, with this process's environment and its user's home folder."""
     import os  # noqa: PLC0415 - see above
 
     from crusoe_provider.provider.provider import CrusoeProvider  # noqa: PLC0415 - see _serve

@@ -24,7 +24,7 @@ from harness.workspace import Workspace
 from support.keys import AGE, AGE_IDENTITY, SSH, SSH_IDENTITY
 from support.simulator_fixtures import Crusoe
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.own_start]
 
 SEQUENCES: Final = int(os.environ.get("CHAOS_SEQUENCES", "2"))
 STEPS: Final = int(os.environ.get("CHAOS_STEPS", "8"))

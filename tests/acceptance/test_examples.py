@@ -11,9 +11,9 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from harness import features, terraforms
-from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
 from support import stand_in_plugin
+from support.ready_plugins import Plugins, stand_in
 
 pytestmark = pytest.mark.acceptance
 
@@ -55,18 +55,16 @@ def example(value: object, code: str, name: str) -> ParameterSet:
 
 
 @pytest.fixture(scope="module")
-def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def others(tmp_path_factory: pytest.TempPathFactory, usual_plugins: Plugins) -> dict[str, Path]:
     """Stand-ins for the other providers that examples use."""
     folder = tmp_path_factory.mktemp("others")
-    return {
-        source: stand_in_plugin.executable(folder, source) for source in stand_in_plugin.RESOURCES
-    }
+    return {source: stand_in(usual_plugins, folder, source) for source in stand_in_plugin.RESOURCES}
 
 
 @pytest.fixture
-def empty(tmp_path: Path, others: dict[str, Path]) -> Iterator[Workspace]:
+def empty(tmp_path: Path, executable: Path, others: dict[str, Path]) -> Iterator[Workspace]:
     """A workspace without any configuration, and with every provider that examples use."""
-    with Workspace(tmp_path, plugin=PLUGIN, overrides=others) as workspace:
+    with Workspace(tmp_path, plugin=executable, overrides=others) as workspace:
         (workspace.folder / "versions.tf").unlink()
         yield workspace
 

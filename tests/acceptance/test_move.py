@@ -10,10 +10,9 @@ import pytest
 
 from crusoe_provider.tokens.encryption import decrypt
 from crusoe_simulator.state import Key
-from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
-from support import stand_in_plugin
 from support.keys import AGE, AGE_IDENTITY
+from support.ready_plugins import Plugins, stand_in
 from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
@@ -23,12 +22,12 @@ ADDRESS = "crusoe_storage_token.ci"
 
 
 @pytest.fixture
-def both(crusoe: Crusoe, tmp_path: Path) -> Iterator[Workspace]:
+def both(crusoe: Crusoe, plugins: Plugins, executable: Path, tmp_path: Path) -> Iterator[Workspace]:
     """A workspace with our provider and a stand-in for Crusoe's own."""
-    vendor = stand_in_plugin.executable(tmp_path / "others", "crusoecloud/crusoe")
+    vendor = stand_in(plugins, tmp_path / "others", "crusoecloud/crusoe")
     with Workspace(
         tmp_path,
-        plugin=PLUGIN,
+        plugin=executable,
         overrides={"crusoecloud/crusoe": vendor},
         variables=crusoe.variables(),
     ) as workspace:

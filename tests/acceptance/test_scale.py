@@ -30,7 +30,7 @@ from support.profiles import add_users, provider_block
 from support.simulator_fixtures import Crusoe
 from support.start_fixtures import are_warm
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.own_start, pytest.mark.timeout(3600)]
 
 USERS: Final = int(os.environ.get("SCALE_USERS", "4"))
 KEYS: Final = int(os.environ.get("SCALE_KEYS", "2000"))

@@ -9,9 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from crusoe_simulator.faults import Fault
 from harness import terraforms
-from harness.process import still_running
+from harness.process import EXIT_SECONDS, still_running
 from harness.workspace import Workspace
+from support.plugin_starts import has_grpc
+from support.simulator_fixtures import Crusoe
 
 pytestmark = pytest.mark.acceptance
 
@@ -332,6 +335,25 @@ def test_a_plugin_left_running_fails_the_test(
 
     assert len(left) == 1
     assert not still_running(left, 10)
+
+
+def test_a_plugin_that_needs_no_start_is_found_too(
+    workspace: Workspace, crusoe: Crusoe, plugins_start: str
+) -> None:
+    """By the folder it runs in: it was forked ahead, in another environment."""
+    if plugins_start != "ready":
+        pytest.skip(f"plugins start {plugins_start}")
+    workspace.write('data "crusoe_storage_tokens" "all" {}')
+    fault = crusoe.simulator.faults.add(Fault("list", hold="before"))
+    running = workspace.start("plan")
+    fault.wait_arrived()
+
+    serving = [process for process in workspace.plugin_processes() if has_grpc(process)]
+
+    fault.release()
+    running.wait().succeeded()
+    assert len(serving) == 1
+    assert not still_running(serving, EXIT_SECONDS)
 
 
 def test_a_plugin_is_installed_from_a_mirror(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from crusoe_simulator.faults import Fault
 from harness.result import Result
-from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
 from support.simulator_fixtures import Crusoe
 
@@ -19,11 +18,11 @@ APPLY = ("apply", "-json", "-auto-approve")
 
 
 @pytest.fixture
-def other(crusoe: Crusoe, tmp_path: Path) -> Iterator[Workspace]:
+def other(crusoe: Crusoe, executable: Path, tmp_path: Path) -> Iterator[Workspace]:
     """The second pipeline: another state, the same credentials."""
     folder = tmp_path / "other"
     folder.mkdir()
-    with Workspace(folder, plugin=PLUGIN, variables=crusoe.variables()) as workspace:
+    with Workspace(folder, plugin=executable, variables=crusoe.variables()) as workspace:
         yield workspace
 
 

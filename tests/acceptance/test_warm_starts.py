@@ -27,7 +27,7 @@ from support.plugin_starts import Processes, seen_planning, seen_warm
 from support.simulator_fixtures import Crusoe
 from support.start_fixtures import are_warm
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.own_start]
 
 only_warm = pytest.mark.skipif(not are_warm(), reason="plugins start cold")
 only_root = pytest.mark.skipif(

@@ -1,6 +1,5 @@
 """Terraform with a provider, and a Crusoe, whose time can be moved together."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.sandbox import PLUGIN_NAME
 from harness.workspace import Workspace
 from support import clock_plugin
+from support.ready_plugins import Plugins
 from support.simulator_fixtures import Crusoe
 
 
@@ -40,11 +41,11 @@ def movable_time(crusoe: Crusoe, tmp_path: Path) -> MovableTime:
 
 
 @pytest.fixture
-def timed(crusoe: Crusoe, movable_time: MovableTime, tmp_path: Path) -> Iterator[Workspace]:
+def timed(
+    crusoe: Crusoe, movable_time: MovableTime, plugins: Plugins, tmp_path: Path
+) -> Iterator[Workspace]:
     """A workspace whose provider goes by `movable_time`."""
-    plugin = tmp_path / "terraform-provider-crusoe"
-    plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{clock_plugin.__file__}" "$@"\n')
-    plugin.chmod(0o700)
+    plugin = plugins.executable(tmp_path / PLUGIN_NAME, clock_plugin.__name__)
     variables = crusoe.variables() | {clock_plugin.CLOCK_FILE: str(movable_time.file)}
     folder = tmp_path / "timed"
     folder.mkdir()

@@ -15,7 +15,7 @@ from crusoe_simulator.dialects import NAMES
 from crusoe_simulator.server import Simulator
 from crusoe_simulator.speech import names_in
 from crusoe_simulator.state import Organization, User
-from harness.sandbox import PLUGIN, variables_of
+from harness.sandbox import variables_of
 from harness.workspace import Workspace
 from support.contract import ContractCheck
 
@@ -69,7 +69,7 @@ def crusoe(request: pytest.FixtureRequest) -> Iterator[Crusoe]:
 
 
 @pytest.fixture
-def workspace(crusoe: Crusoe, tmp_path: Path) -> Iterator[Workspace]:
+def workspace(crusoe: Crusoe, executable: Path, tmp_path: Path) -> Iterator[Workspace]:
     """A Terraform with our plugin in place, acting as the simulator's one user."""
-    with Workspace(tmp_path, plugin=PLUGIN, variables=crusoe.variables()) as workspace:
+    with Workspace(tmp_path, plugin=executable, variables=crusoe.variables()) as workspace:
         yield workspace

@@ -5,20 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import PLUGIN
 from harness.workspace import Workspace
 from support import sink_plugin
 from support.keys import AGE_IDENTITY
+from support.ready_plugins import Plugins
 from support.simulator_fixtures import Crusoe
 
 
 @pytest.fixture
-def sink(crusoe: Crusoe, tmp_path: Path) -> Iterator[Workspace]:
+def sink(crusoe: Crusoe, plugins: Plugins, executable: Path, tmp_path: Path) -> Iterator[Workspace]:
     """A workspace with a provider that takes secrets, which go to `tmp_path / "sink"`.
 
     The variable `identity` is that of the recipient `AGE`.
     """
-    plugin = sink_plugin.executable(tmp_path / "others" / "sink")
+    taker = plugins.executable(
+        tmp_path / "others" / "terraform-provider-sink", sink_plugin.__name__
+    )
     folder = tmp_path / "workspace"
     folder.mkdir()
     variables = crusoe.variables() | {
@@ -26,7 +28,7 @@ def sink(crusoe: Crusoe, tmp_path: Path) -> Iterator[Workspace]:
         "TF_VAR_identity": AGE_IDENTITY,
     }
     with Workspace(
-        folder, plugin=PLUGIN, overrides={sink_plugin.SOURCE: plugin}, variables=variables
+        folder, plugin=executable, overrides={sink_plugin.SOURCE: taker}, variables=variables
     ) as workspace:
         workspace.write(
             "terraform {\n  required_providers {\n"

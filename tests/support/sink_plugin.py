@@ -6,7 +6,6 @@ Started as a plugin by Terraform; the environment variable `SINK_FILE` names the
 """
 
 import os
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -99,16 +98,6 @@ class Sink(Resource):
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
         raise NotImplementedError
-
-
-def executable(folder: Path) -> Path:
-    """Write an executable that serves it into a folder, and return it."""
-    file = folder / "terraform-provider-sink"
-    file.parent.mkdir(parents=True)
-    command = f'"{sys.executable}" "{__file__}"'
-    file.write_text(f'#!/bin/sh\nPYTHONPATH="{Path(__file__).parents[1]}" exec {command}\n')
-    file.chmod(0o700)
-    return file
 
 
 def new_provider(stop: threading.Event, terraform: Terraform) -> SinkProvider:

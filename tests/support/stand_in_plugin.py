@@ -7,7 +7,6 @@ schemas. Run as `stand_in_plugin.py SOURCE`.
 import sys
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tf import iface
@@ -169,17 +168,6 @@ class StandInResource(Resource):
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
         raise NotImplementedError
-
-
-def executable(folder: Path, source: str) -> Path:
-    """Write an executable that serves a stand-in into a folder of its own, and return it."""
-    namespace, name = source.split("/")
-    file = folder / namespace / name / f"terraform-provider-{name}"
-    file.parent.mkdir(parents=True)
-    command = f'"{sys.executable}" "{__file__}" {source}'
-    file.write_text(f'#!/bin/sh\nPYTHONPATH="{Path(__file__).parents[1]}" exec {command}\n')
-    file.chmod(0o700)
-    return file
 
 
 def new_provider(stop: threading.Event, terraform: Terraform) -> StandIn:

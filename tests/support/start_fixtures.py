@@ -1,23 +1,31 @@
-"""How plugins start below a real Terraform: cold or warm.
+"""How plugins start below a real Terraform: `ready`, `warm` or `cold`.
 
-They start warm where the system has that, and cold where `CRUSOE_WARM_START=0` says so. A test that
-is to hold in any case both ways says so, and is run twice:
+Most tests are about what a provider does, and their plugins are ready (see `ready_plugins`) where
+the system has what that needs. `STARTS=warm` or `STARTS=cold` in the environment has them all start
+as users' plugins do. A test that is about a start says so, by one of these:
 
-    @pytest.mark.cold_and_warm
+    @pytest.mark.own_start      # warm where the system has that
+    @pytest.mark.cold_and_warm  # runs twice
 """
 
 import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-_VARIABLE: Final = "CRUSOE_WARM_START"
+from harness.sandbox import PLUGIN_NAME
+from support.ready_plugins import PROVIDER, Plugins, ReadyPlugins, StartingPlugins
+
+_COLD: Final = "CRUSOE_WARM_START"
+_USUAL: Final = os.environ.get("STARTS") or ("ready" if sys.platform == "linux" else "cold")
 
 
 def are_warm() -> bool:
-    """Say whether plugins start warm unless a test wants it otherwise."""
-    return sys.platform == "linux" and os.environ.get(_VARIABLE) != "0"
+    """Say whether plugins that start by themselves start warm, unless a test has it otherwise."""
+    return _USUAL != "cold"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -28,8 +36,36 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True)
 def plugins_start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How the plugins of this test start: `cold` or `warm`."""
-    how = str(getattr(request, "param", "warm" if are_warm() else "cold"))
+    """How the plugins of this test start: `ready`, `warm` or `cold`."""
+    own = request.node.get_closest_marker("own_start") is not None
+    usual = "warm" if own and are_warm() else _USUAL
+    how = str(getattr(request, "param", usual))
     if how == "cold":
-        monkeypatch.setenv(_VARIABLE, "0")
+        monkeypatch.setenv(_COLD, "0")
     return how
+
+
+@pytest.fixture(scope="session")
+def usual_plugins() -> Iterator[Plugins]:
+    """What makes executables of plugins for tests that are not about a start."""
+    if _USUAL != "ready":
+        yield StartingPlugins()
+        return
+    ready = ReadyPlugins()
+    yield ready
+    ready.end()
+
+
+@pytest.fixture
+def plugins(plugins_start: str, request: pytest.FixtureRequest) -> Plugins:
+    """What makes executables of plugins for this test."""
+    if plugins_start != "ready":
+        return StartingPlugins()
+    usual: Plugins = request.getfixturevalue("usual_plugins")
+    return usual
+
+
+@pytest.fixture
+def executable(plugins: Plugins, tmp_path: Path) -> Path:
+    """The executable of our provider."""
+    return plugins.executable(tmp_path / "ready" / PLUGIN_NAME, PROVIDER)

@@ -41,7 +41,7 @@ def create(plugin: Plugin, does: str) -> Any:
 @pytest.fixture
 def starts() -> str:
     """How toy plugins start: `cold` or `warm`. A module may override it, to have both."""
-    return os.environ.get("TOY_STARTS", "cold")
+    return "warm" if os.environ.get("STARTS") == "warm" else "cold"
 
 
 @pytest.fixture

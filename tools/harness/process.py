@@ -217,7 +217,7 @@ def run_on_a_terminal(
     return output.decode().replace("\r\n", "\n")
 
 
-def plugin_processes(sessions: Container[int], home: Path) -> list[psutil.Process]:
+def plugin_processes(sessions: Container[int], home: Path, folder: Path) -> list[psutil.Process]:
     """Return the living plugins of some runs of Terraform, what they leave for later ones included.
 
     Args:
@@ -225,8 +225,9 @@ def plugin_processes(sessions: Container[int], home: Path) -> list[psutil.Proces
             one of its own.
         home: Their home folder, which tells them from an unrelated session that has got the number
             of an ended one.
+        folder: Where they run, and by which those are found that were forked ahead of the runs.
     """
-    return [p for p in psutil.process_iter() if _is_plugin(p, sessions, str(home))]
+    return [p for p in psutil.process_iter() if _is_plugin(p, sessions, home, folder)]
 
 
 def still_running(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
@@ -256,15 +257,17 @@ def _given(stream: IO[str] | None) -> IO[str]:
     return stream
 
 
-def _is_plugin(process: psutil.Process, sessions: Container[int], home: str) -> bool:
+def _is_plugin(process: psutil.Process, sessions: Container[int], home: Path, folder: Path) -> bool:
     try:
         if process.pid in sessions:
             return False
         inside = os.getsid(process.pid) in sessions
         environment = process.environ()
         alive = process.status() != psutil.STATUS_ZOMBIE
+        plugin = _MAGIC_COOKIE in environment and (
+            environment.get("HOME") == str(home) or Path(process.cwd()).is_relative_to(folder)
+        )
     except (psutil.Error, OSError):  # gone meanwhile
         return False
-    plugin = environment.get("HOME") == home and _MAGIC_COOKIE in environment
     # A process has no environment for a moment, while it executes another program.
     return alive and (plugin or (inside and not environment))

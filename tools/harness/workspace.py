@@ -240,7 +240,8 @@ class Workspace:
 
     def plugin_processes(self) -> list[psutil.Process]:
         """Return the plugins of this workspace that are running."""
-        return plugin_processes({running.pid for running in self._running}, self.home)
+        sessions = {running.pid for running in self._running}
+        return plugin_processes(sessions, self.home, self.folder)
 
     def __enter__(self) -> Self:
         return self

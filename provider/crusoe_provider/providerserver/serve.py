@@ -87,6 +87,7 @@ def serve(
     *,
     environ: Mapping[str, str] = os.environ,
     longest_end: float = _LONGEST_END_SECONDS,
+    find_host: Callable[[], Host] = Parent,
     warm_start: "WarmStart | None" = None,
 ) -> None:
     """Serve a provider until Terraform has no more use for it.
@@ -97,6 +98,7 @@ def serve(
         environ: The environment that Terraform gave.
         longest_end: How many seconds the process may go on without Terraform, to finish what is
             under way and to give back what it holds.
+        find_host: Finds the Terraform to serve; called when everything is ready but the handshake.
         warm_start: How later processes of this Terraform are to start from this one, if they are.
 
     Raises:
@@ -118,7 +120,7 @@ def serve(
             warm_start.idle_seconds,
         )
         found(warm_start.bound, plan)
-    serve_one(Parent)
+    serve_one(find_host)
 
 
 def _load(provider: Callable[[], object]) -> None:

@@ -67,14 +67,14 @@ def launch() -> "_socket.socket | None":
             bound = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
             bound.bind(name)
             return bound
-        received = _answer(connection) if _is_trusted(connection) else b""
+        received = answer(connection) if _is_trusted(connection) else b""
     except (OSError, ValueError, IndexError, AttributeError):  # the last: a Python without pidfd
         return None
     line, end, log = received.partition(b"\n")
     if not end:
         connection.close()
         return None
-    return _go_between(connection, line + end, log)
+    return go_between(connection, line + end, log)
 
 
 def _name() -> bytes:
@@ -116,7 +116,7 @@ def _is_trusted(connection: "_socket.socket") -> bool:
     )
 
 
-def _answer(connection: "_socket.socket") -> bytes:
+def answer(connection: "_socket.socket") -> bytes:
     """Return what a child sends first: its handshake line, and perhaps some of its log."""
     received = b""
     while b"\n" not in received and len(received) < _LONGEST_LINE:
@@ -127,7 +127,7 @@ def _answer(connection: "_socket.socket") -> bytes:
     return received
 
 
-def _go_between(connection: "_socket.socket", line: bytes, log: bytes) -> "NoReturn":
+def go_between(connection: "_socket.socket", line: bytes, log: bytes) -> "NoReturn":
     """Stand between Terraform and the child until the child has ended."""
 
     def stop(_number: int, _frame: object) -> None:
