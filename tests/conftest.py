@@ -14,6 +14,7 @@ pytest_plugins = [
     "support.clock_fixtures",
     "support.sink_fixtures",
     "support.toy_fixtures",
+    "support.provider_fixtures",
     "support.api_fixtures",
 ]
 

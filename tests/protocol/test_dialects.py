@@ -1,7 +1,5 @@
 """The life of two tokens under every dialect: created, refreshed, planned without changes, gone."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +7,8 @@ from tf.types import Unknown
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_simulator.dialects import NAMES
-from harness.sandbox import PLUGIN
-from support.plugin import Plugin, dynamic, errors, plugin_environment, value_of
+from support.plugin import Plugin, dynamic, errors, value_of
+from support.provider_fixtures import Provider
 from support.simulator_fixtures import Crusoe
 
 TYPE = "crusoe_storage_token"
@@ -33,15 +31,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def plugin(crusoe: Crusoe, tmp_path: Path) -> Iterator[Plugin]:
+def plugin(provider: Provider) -> Plugin:
     """The provider, configured."""
-    environment = plugin_environment(**crusoe.variables())
-    with Plugin([str(PLUGIN)], environment, tmp_path / "stderr") as plugin:
-        schema = plugin.provider.GetProviderSchema(pb.GetProviderSchema.Request())
-        block = {attribute.name: None for attribute in schema.provider.block.attributes}
-        request = pb.ConfigureProvider.Request(config=dynamic(block))
-        assert not plugin.provider.ConfigureProvider(request).diagnostics
-        yield plugin
+    provider.configure()
+    return provider.plugin
 
 
 class Token:

@@ -1,14 +1,12 @@
 """The RPCs of ephemeral resources and functions, over a real connection to the real provider."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
-from harness.sandbox import PLUGIN
-from support.plugin import Plugin, dynamic, plugin_environment, value_of
+from support.plugin import Plugin, dynamic, value_of
+from support.provider_fixtures import Provider
 from support.simulator_fixtures import Crusoe
 
 TYPE = "crusoe_storage_token"
@@ -21,18 +19,9 @@ CONFIG = dict.fromkeys(
 
 
 @pytest.fixture
-def plugin(crusoe: Crusoe, tmp_path: Path) -> Iterator[Plugin]:
-    """The provider, configured."""
-    environment = plugin_environment(**crusoe.variables())
-    with Plugin([str(PLUGIN)], environment, tmp_path / "stderr") as plugin:
-        yield plugin
-
-
-def configure(plugin: Plugin) -> None:
-    schema = plugin.provider.GetProviderSchema(pb.GetProviderSchema.Request())
-    block = {attribute.name: None for attribute in schema.provider.block.attributes}
-    answer = plugin.provider.ConfigureProvider(pb.ConfigureProvider.Request(config=dynamic(block)))
-    assert not answer.diagnostics
+def plugin(provider: Provider) -> Plugin:
+    """The provider, not configured yet."""
+    return provider.plugin
 
 
 def open_token(plugin: Plugin, **config: Any) -> Any:
@@ -57,9 +46,9 @@ def test_schema_and_metadata_announce_them(plugin: Plugin) -> None:
     assert schema.server_capabilities.move_resource_state
 
 
-def test_open_and_close(plugin: Plugin, crusoe: Crusoe) -> None:
+def test_open_and_close(provider: Provider, plugin: Plugin, crusoe: Crusoe) -> None:
     """The values are all known; the private data is enough to revoke the token."""
-    configure(plugin)
+    provider.configure()
 
     opened = open_token(plugin, alias="x")
     (key,) = crusoe.simulator.cloud.keys()
@@ -81,9 +70,11 @@ def test_open_and_close(plugin: Plugin, crusoe: Crusoe) -> None:
     assert crusoe.simulator.cloud.keys() == []
 
 
-def test_a_plugin_that_ends_revokes_what_is_still_open(plugin: Plugin, crusoe: Crusoe) -> None:
+def test_a_plugin_that_ends_revokes_what_is_still_open(
+    provider: Provider, plugin: Plugin, crusoe: Crusoe
+) -> None:
     """Terraform has not closed it, for whatever reason."""
-    configure(plugin)
+    provider.configure()
     open_token(plugin)
     assert len(crusoe.simulator.cloud.keys()) == 1
 

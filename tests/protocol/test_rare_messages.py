@@ -1,8 +1,7 @@
 """Messages that hardly anybody meets, each brought about once, at the real provider."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,8 @@ from tf.types import Unknown
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
 from crusoe_simulator.faults import Answer, Fault
-from harness.sandbox import PLUGIN
-from support.plugin import Plugin, dynamic, errors, plugin_environment, warnings
+from support.plugin import dynamic, errors, warnings
+from support.provider_fixtures import Provider
 from support.simulator_fixtures import Crusoe
 from support.toy_fixtures import StartToy
 
@@ -19,42 +18,6 @@ TOKEN = "crusoe_storage_token"
 ROTATING = "crusoe_storage_rotating_token"
 REFUSED = Answer(403, "{}")
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class Provider:
-    """The real provider, and its schema.
-
-    Args:
-        plugin: The process.
-    """
-
-    def __init__(self, plugin: Plugin) -> None:
-        self.plugin = plugin
-        self.schema = plugin.provider.GetProviderSchema(pb.GetProviderSchema.Request())
-
-    def configure(self, **block: Any) -> None:
-        """Configure it; `block` is what is set."""
-        names = [attribute.name for attribute in self.schema.provider.block.attributes]
-        config = dynamic(dict.fromkeys(names) | block)
-        answer = self.ask("ConfigureProvider", config=config)
-        assert not answer.diagnostics
-
-    def config(self, kind: str, name: str, **values: Any) -> pb.DynamicValue:
-        """Return the configuration, or the state, of an element in which these values are set."""
-        block = getattr(self.schema, f"{kind}_schemas")[name].block
-        names = [a.name for a in block.attributes] + [b.type_name for b in block.block_types]
-        return dynamic(dict.fromkeys(names) | values)
-
-    def ask(self, rpc: str, **fields: Any) -> Any:
-        """Call an RPC."""
-        return getattr(self.plugin.provider, rpc)(getattr(pb, rpc).Request(**fields), timeout=60)
-
-
-@pytest.fixture
-def provider(crusoe: Crusoe, tmp_path: Path) -> Iterator[Provider]:
-    environment = plugin_environment(**crusoe.variables())
-    with Plugin([str(PLUGIN)], environment, tmp_path / "stderr") as plugin:
-        yield Provider(plugin)
 
 
 def summaries(found: Any) -> list[str]:
