@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
+from crusoe_provider.providerserver.warm_start import launcher
 from crusoe_provider.providerserver.warm_start.orphans import are_few
 from harness.process import still_running
 from support.plugin import EXIT_SECONDS, START_SECONDS, Plugin, plugin_environment
@@ -477,6 +478,36 @@ def test_a_child_that_dies_is_told_by_the_exit_code(toys: Toys) -> None:
 
         assert plugin.process.wait(EXIT_SECONDS) == 1
         shutil.rmtree(plugin.socket.parent)
+
+
+def test_a_line_that_is_logged_at_the_very_end_is_no_failure() -> None:
+    """By a thread that has answered the last call, while the process is about to end."""
+    child, launchers = socket.socketpair()
+    program = f"""if True:
+        import _socket
+        from {launcher.__name__} import go_between
+        go_between(_socket.socket(fileno={launchers.fileno()}), b"handshake\\n", b"")
+    """
+    with (
+        child,
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            pass_fds=[launchers.fileno()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
+        launchers.close()
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"handshake\n"
+        child.sendall(b"a call\n" + launcher.ENDED)
+        assert process.stderr.readline() == b"a call\n"
+        child.sendall(b"the last call\n")
+        child.close()
+
+        assert process.stderr.read() == b"the last call\n"
+        assert process.wait(EXIT_SECONDS) == 0
 
 
 # -- Small machines, containers -------------------------------------------------------------------

@@ -26,7 +26,7 @@ else:
 # From launcher to child: one of the signals by which an end is asked for has arrived. The end of
 # what the launcher sends means that Terraform is gone.
 STOP = b"s"
-# From child to launcher, after the handshake line and the log: it has ended as it should.
+# From child to launcher, among what it logs: it ends as it should.
 ENDED = b"\0"
 
 # How long a nursery may take to answer. One that is loaded and idle takes milliseconds; some
@@ -143,11 +143,12 @@ def go_between(connection: "_socket.socket", line: bytes, log: bytes) -> "NoRetu
     # No event is asked for: a pipe that is closed is reported all the same.
     poll.register(1, 0)
     terraform_gone = False
-    last = b""
+    ended = False
     while True:
         if log:
-            last = log[-1:]
-            _write(2, log.removesuffix(ENDED))
+            # A thread may log something even then.
+            ended |= ENDED in log
+            _write(2, log.replace(ENDED, b""))
             log = b""
         events = dict(poll.poll(_CHECK_MS))
         if not terraform_gone and (1 in events or posix.getppid() != parent):
@@ -160,7 +161,7 @@ def go_between(connection: "_socket.socket", line: bytes, log: bytes) -> "NoRetu
             except OSError:
                 log = b""
             if not log:
-                posix._exit(0 if last == ENDED else 1)  # noqa: SLF001 - the name it has
+                posix._exit(0 if ended else 1)  # noqa: SLF001 - the name it has
 
 
 def _send(connection: "_socket.socket", message: bytes) -> None:
