@@ -18,7 +18,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; \
 # What `make test` measures the coverage of: what a plugin is measured with takes twice as long, so of
 # the tests with Terraform so many as the floor needs.
 MEASURED := tests/unit tests/protocol $(patsubst %,tests/acceptance/test_%.py,configuration \
-  data_sources ephemeral import install key_limit move query quota_messages rotating_token)
+  data_sources encryption ephemeral import install move profiles query rotating_token)
 # What `make mutants` changes: files or folders.
 MODULES ?= provider/crusoe_provider/tokens provider/crusoe_provider/api
 # Which Terraform: see tools/harness/terraforms.py.
