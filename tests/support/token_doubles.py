@@ -77,6 +77,8 @@ class Account:
         deletions: The keys that were deleted, in order.
         deletion_error: What a deletion raises.
         caller: Who asks.
+        reads: For each list whether it was to be fresh, and was to be read even after a stop.
+        finished: The keys whose deletion was to be carried out even after a stop.
     """
 
     listed: list[StorageKey] | KeyList = field(default_factory=list)
@@ -88,6 +90,8 @@ class Account:
     deletion_error: Exception | None = None
     caller: Identity = ME
     creations: int = 0
+    reads: list[tuple[bool, bool]] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
 
     def expect_identity(self) -> None:
         """Do nothing: the identity is known."""
@@ -100,26 +104,30 @@ class Account:
         """Return the only organization."""
         return ORGANIZATION
 
-    def keys(self, _organization_id: str, *, fresh: bool = False, finish: bool = False) -> KeyList:
+    def keys(self, organization_id: str, *, fresh: bool = False, finish: bool = False) -> KeyList:
         """Return the next list."""
-        del fresh, finish
+        assert organization_id == ORGANIZATION
+        self.reads.append((fresh, finish))
         answer = self.lists.pop(0) if self.lists else self.listed
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, KeyList) else KeyList(answer)
 
     def create_key(
-        self, _organization_id: str, *, alias: str | None, expire_at: str | None
+        self, organization_id: str, *, alias: str | None, expire_at: str | None
     ) -> NewStorageKey:
         """Create a key."""
+        assert organization_id == ORGANIZATION
         self.creations += 1
         return self.on_create(alias, expire_at)
 
     def delete_key(
-        self, _organization_id: str, access_key_id: str, *, finish: bool = False
+        self, organization_id: str, access_key_id: str, *, finish: bool = False
     ) -> Deletion:
         """Delete a key."""
-        del finish
+        assert organization_id == ORGANIZATION
+        if finish:
+            self.finished.append(access_key_id)
         if self.deletion_error is not None:
             raise self.deletion_error
         self.deletions.append(access_key_id)

@@ -12,9 +12,9 @@ from crusoe_provider.api.errors import (
     ServerError,
 )
 from crusoe_provider.api.models import NewStorageKey, StorageKey
-from crusoe_provider.tokens.creation import Creation, could_be_it
+from crusoe_provider.tokens.creation import Created, Creation, could_be_it
 from crusoe_provider.tokens.errors import AnswerLost, NoSlotCameFree
-from support.token_doubles import COLLEAGUE, ORGANIZATION, Account, World, key
+from support.token_doubles import COLLEAGUE, ME, ORGANIZATION, Account, World, key
 
 EXPIRY = "2027-01-31T12:00:00Z"
 
@@ -30,13 +30,16 @@ def creation(world: World) -> Creation:
     )
 
 
-def create(world: World, alias: str | None = "ci", expiry: str | None = None) -> object:
+def create(world: World, alias: str | None = "ci", expiry: str | None = None) -> Created:
     """Create a token."""
     return creation(world).create(alias=alias, expire_at=lambda: expiry, seconds=60.0)
 
 
 def lose_answer(
-    world: World, *appearing: StorageKey, cause: RequestError | None = None
+    world: World,
+    *appearing: StorageKey,
+    cause: RequestError | None = None,
+    expiry: str | None = None,
 ) -> AnswerLost:
     """Create a token whose answer is lost while these keys appear, and return the error."""
 
@@ -46,7 +49,7 @@ def lose_answer(
 
     world.account.on_create = lost
     with pytest.raises(AnswerLost) as caught:
-        create(world)
+        create(world, expiry=expiry)
     return caught.value
 
 
@@ -94,6 +97,52 @@ def test_which_key_a_creation_may_have_made(case: Case) -> None:
     assert found == ([case.key] if case.expected else [])
 
 
+# -- What was asked for ----------------------------------------------------------------------------
+
+
+def test_the_key_is_made_as_it_was_asked_for() -> None:
+    """And what comes of it says by whom, and until when."""
+    world = World()
+    asked: list[tuple[str | None, str | None]] = []
+
+    def make(alias: str | None, expiry: str | None) -> NewStorageKey:
+        asked.append((alias, expiry))
+        return NewStorageKey("NEW", "secret")
+
+    world.account.on_create = make
+
+    created = create(world, "ci", EXPIRY)
+
+    assert asked == [("ci", EXPIRY)]
+    assert created == Created(NewStorageKey("NEW", "secret"), EXPIRY, ME)
+
+
+def test_a_new_key_is_looked_for_among_the_others() -> None:
+    """Some seconds long: the list may lag. Without it the token has no ID yet."""
+    others, new = [key("OLD", "ci")], key("NEW", "ci")
+    world = World(Account(listed=[*others, new], lists=[others, others]))
+
+    assert creation(world).listed("NEW") == new
+    assert world.clock.seconds == 1.5
+    assert creation(world).token_id("NEW") == "uuid-NEW"
+    assert creation(world).token_id("OTHER") is None
+    world.account.lists = [ServerError("down", method="GET", status=500)]
+    assert creation(world).token_id("NEW") is None
+
+
+def test_what_has_reached_the_api_is_brought_to_its_end() -> None:
+    """The list is read and the key is revoked even if Terraform asks to stop meanwhile."""
+    world = World()
+    new = key("NEW", "ci")
+    world.account.lists = [[], [], []]
+
+    lose_answer(world, new)
+
+    # The first is that of the quota, from before.
+    assert world.account.reads[1:] == [(False, True), (True, True), (True, True)]
+    assert world.account.finished == ["NEW"]
+
+
 # -- A lost answer ---------------------------------------------------------------------------------
 
 
@@ -118,6 +167,49 @@ def test_the_key_whose_secret_was_lost_is_revoked(others: list[StorageKey]) -> N
     assert lost.revoked is not None
     assert lost.revoked.access_key_id == "NEW"
     assert world.account.deletions == ["NEW"]
+
+
+def test_a_key_with_another_expiry_is_not_the_lost_one() -> None:
+    """Whoever has made it at the same moment, with the same alias."""
+    world = World()
+    cause = ConnectionFailed("cut", method="POST", may_have_happened=True)
+
+    lost = lose_answer(
+        world,
+        key("NEW", "ci", expire_at=EXPIRY),
+        key("OTHER", "ci"),
+        cause=cause,
+        expiry=EXPIRY,
+    )
+
+    assert world.account.deletions == ["NEW"]
+    assert (lost.cause, lost.expire_at) == (cause, EXPIRY)
+
+
+def test_where_owners_cannot_be_told_apart_every_new_key_can_be_it() -> None:
+    """So only one that is alone is revoked."""
+    strangers = [key("A", "ci", user_id="S3U_A"), key("B", "x", user_id="S3U_B")]
+    one, two = World(limit=0), World(limit=0)
+
+    assert lose_answer(one, *strangers).revoked == strangers[0]
+    lost = lose_answer(two, *strangers, key("C", "ci", user_id="S3U_C"))
+
+    assert lost.candidates == [strangers[0], key("C", "ci", user_id="S3U_C")]
+    assert two.account.deletions == []
+
+
+@pytest.mark.parametrize(("revocable", "full"), [(True, False), (False, True)])
+def test_a_key_that_stays_takes_a_slot_and_one_that_was_revoked_does_not(
+    revocable: bool, full: bool
+) -> None:
+    """Also while the list shows neither."""
+    world = World(Account(listed=[key("A")]))
+    if not revocable:
+        world.account.deletion_error = ServerError("no", method="DELETE", status=500)
+    lose_answer(world, key("NEW", "ci"))
+    world.account.listed = [key("A")]
+
+    assert world.quota.is_full(fresh=True) is full
 
 
 def test_of_two_keys_that_can_be_it_none_is_touched() -> None:

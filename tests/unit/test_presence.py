@@ -21,6 +21,10 @@ from support.token_doubles import COLLEAGUE, ME, ORGANIZATION, Account, World, k
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TOKEN = Token(access_key_id="K", alias="ci", user_id=ME.id, organization_id=ORGANIZATION)
 SHOWN = key("K", "ci")
+# Asked for to the minute, kept to the hour, and that in another spelling.
+MINUTES = "2027-01-31T12:34:00Z"
+HOURS = "2027-01-31T12:00:00Z"
+ELSEWHERE = "2027-01-31T13:00:00+01:00"
 
 
 def presence(world: World) -> Presence:
@@ -182,3 +186,42 @@ def test_the_last_sighting_is_written_down_once_a_day() -> None:
         stamps.append(memory.seen)
 
     assert stamps == ["2026-11-24T12:00:00Z"] * 3 + ["2026-11-25T12:00:00Z"] * 2
+
+
+def test_absence_is_looked_for_in_a_list_that_is_asked_for_anew() -> None:
+    """The first one may be what somebody else has just read."""
+    _, world = look([], [])
+
+    # The one in between tells whose the token is, and is the same as the first.
+    assert world.account.reads == [(False, False), (False, False), (True, False)]
+
+
+@pytest.mark.parametrize(
+    ("alias", "expiry", "shown", "again"),
+    [
+        ("CI", None, key("K", "ci"), key("K", "ci")),
+        ("ci", None, key("K"), key("K", "")),
+        ("ci", MINUTES, key("K", "ci", expire_at=HOURS), key("K", "ci", expire_at=HOURS)),
+        ("ci", MINUTES, key("K", "ci", expire_at=HOURS), key("K", "ci", expire_at=ELSEWHERE)),
+        ("ci", MINUTES, key("K", "ci"), key("K", "ci", expire_at="")),
+        ("CI", MINUTES, key("K", "ci", expire_at=HOURS), key("K", "ci", expire_at=HOURS)),
+    ],
+)
+def test_the_servers_form_of_an_argument_is_no_drift_until_it_changes(
+    alias: str, expiry: str | None, shown: StorageKey, again: StorageKey
+) -> None:
+    """What the first list shows is its form of what was asked for; anything else is a change."""
+    token, memory = Token(access_key_id="K", alias=alias, expires_at=expiry), Memory()
+    memory.created(token, ME, NOW)
+    changed = key("K", "other", expire_at="2028-01-01T00:00:00Z")
+
+    for listed in (shown, again, again):
+        token = memory.seen_again(token, listed, NOW)
+        assert (token.alias, token.expires_at) == (alias, expiry)
+    assert memory.key == "K"
+    token = memory.seen_again(token, changed, NOW)
+
+    assert (token.alias, token.expires_at) == ("other", "2028-01-01T00:00:00Z")
+    # And back again is one more.
+    token = memory.seen_again(token, shown, NOW)
+    assert (token.alias or None, token.expires_at or None) == (shown.alias, shown.expire_at)

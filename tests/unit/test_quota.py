@@ -1,5 +1,7 @@
 """The quota: which plans are refused, and what is asked of whom, without waiting in real time."""
 
+from contextlib import suppress
+
 import pytest
 
 from crusoe_provider.tokens.errors import NoRoomToOpen, OwnerUnknown, PlanExceedsQuota
@@ -98,6 +100,93 @@ def test_where_nothing_can_be_known_nothing_is_refused() -> None:
     assert given.quota.plan_creation() is False
 
     assert given.clock.seconds == 0
+
+
+def test_the_creation_that_waits_reports_the_shortage_itself() -> None:
+    """Once: the key that is kept meanwhile says nothing, and none that is kept afterwards."""
+    given = world("A", "B")
+    given.quota.observe("A")
+    given.quota.observe("B")
+    given.clock.on_wait = lambda _seconds: keep_both(given)
+
+    with pytest.raises(PlanExceedsQuota):
+        given.quota.plan_creation()
+
+    given.clock.on_wait = lambda _seconds: None
+    given.quota.plan_keep("A")
+
+
+def keep_both(given: World) -> None:
+    given.clock.on_wait = lambda _seconds: None
+    given.quota.plan_keep("A")
+    given.quota.plan_keep("B")
+
+
+def test_where_little_can_be_known_only_certainty_refuses() -> None:
+    """With -parallelism=1 the word on the other key may still come, until it has."""
+    given = world("A", "B", operations=1)
+    assert given.quota.plan_creation() is False
+    given.quota.plan_keep("A")
+
+    with pytest.raises(PlanExceedsQuota) as caught:
+        given.quota.plan_keep("B")
+
+    assert caught.value.shortage.verdict.staying == {"A", "B"}
+    assert [k.access_key_id for k in caught.value.shortage.keys] == ["A", "B"]
+    assert given.clock.seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "seen", "freed", "terraform", "keys_left"),
+    [
+        ("AB", "AB", "", {}, "AB"),
+        ("AB", "AB", "A", {}, "B"),
+        ("A", "A", "", {}, ""),
+        ("AB", "", "", {}, ""),
+        ("AB", "AB", "", {"operations": 1}, ""),
+        ("AB", "AB", "", {"planning": False}, ""),
+    ],
+)
+def test_a_plan_leans_on_the_keys_of_which_nothing_is_said(
+    keys: str, seen: str, freed: str, terraform: dict[str, object], keys_left: str
+) -> None:
+    """Tainted ones, or such as are only forgotten; nothing where the word may still come."""
+    given = world(*keys, **terraform)
+    for name in seen:
+        given.quota.observe(name)
+    for name in freed:
+        given.quota.plan_release(name)
+    with suppress(PlanExceedsQuota):
+        given.quota.plan_creation()
+    if freed:
+        with suppress(PlanExceedsQuota):
+            given.quota.plan_creation()
+
+    assert given.quota.leans_on() == set(keys_left)
+
+
+@pytest.mark.parametrize(
+    ("keys", "terraform", "needed", "seconds"),
+    [
+        ("A", {}, 2, 0.0),
+        ("", {}, None, 0.4),
+        ("A", {"operations": 1}, 2, 0.0),
+        ("", {"operations": 1}, None, 0.0),
+        ("A", {"planning": False}, None, 0.0),
+        ("A", {"nothing": True}, None, 0.0),
+    ],
+)
+def test_what_leaves_no_room_for_a_key_of_another_profile_is_told(
+    keys: str, terraform: dict[str, object], needed: int | None, seconds: float
+) -> None:
+    """What Terraform plans beside is waited for, but not where there is no room already."""
+    given = world(*keys, **terraform)
+    given.quota.plan_creation()
+
+    shortage = given.quota.shortage_of_another()
+
+    assert (shortage.verdict.needed if shortage else None) == needed
+    assert seconds <= given.clock.seconds < seconds + 0.1
 
 
 # -- A rotation that may be the first half of a replacement ----------------------------------------
@@ -216,8 +305,11 @@ def test_an_ephemeral_token_that_the_plan_has_no_room_for_is_not_counted_on() ->
     given.quota.plan_keep("A")
     assert given.quota.plan_creation()
 
-    with pytest.raises(NoRoomToOpen):
+    with pytest.raises(NoRoomToOpen) as caught:
         given.quota.open()
     with pytest.raises(NoRoomToOpen) as again:
         given.quota.open()
     assert again.value.shortage.verdict.creations == 2
+    assert [error.value.shortage.opening for error in (caught, again)] == [1, 2]
+    assert again.value.shortage.limit == 2
+    assert again.value.shortage.unmanaged_known

@@ -48,6 +48,44 @@ def test_what_has_come_is_written_down(
     assert (token.ready_for_rotation, token.ready_for_revocation) == (rotation, revocation)
 
 
+def test_the_next_key_is_made_as_the_token_says() -> None:
+    """It is no key yet, and nobody's."""
+    token = TOKEN.but(
+        alias="ci",
+        expires_at="2027-01-31T12:00:00Z",
+        expires_after="30d",
+        organization_id="o",
+        profile="ops",
+        user_id="u",
+    )
+
+    assert token.next_token() == Token(
+        access_key_id="",
+        alias="ci",
+        expires_at="2027-01-31T12:00:00Z",
+        expires_after="30d",
+        organization_id="o",
+        profile="ops",
+    )
+
+
+def test_the_first_key_gives_the_token_its_id_and_its_owner() -> None:
+    """For good: those after it change neither."""
+    token = RotatingToken(alias="ci").begun_with(Token(access_key_id="a", id="n", user_id="u"))
+
+    assert (token.id, token.user_id, token.access_key_id, token.token_id) == ("n", "u", "a", "n")
+
+
+@pytest.mark.parametrize(("stored", "generation"), [(None, 1), (0, 1), (1, 1), (7, 7), (7.0, 7)])
+def test_a_state_without_a_generation_is_of_the_first(
+    stored: float | None, generation: int
+) -> None:
+    """As after an import; JSON may give a float."""
+    token = RotatingToken.of_state(TOKEN.to_state() | {"generation": stored})
+
+    assert (token.generation, type(token.generation)) == (generation, int)
+
+
 def test_expired_keys_are_useless() -> None:
     """Each by its own expiry."""
     token = TOKEN.but(expires_at="2026-12-01T00:00:00Z", previous_expires_at="2026-11-15T00:00:00Z")
@@ -58,12 +96,17 @@ def test_expired_keys_are_useless() -> None:
 
 def test_keys_come_and_go_as_tokens() -> None:
     """The current one with the alias, under the names that a token has."""
-    token = TOKEN.but(alias="ci", token_id="t", id="first", organization_id="o", user_id="u")
+    token = TOKEN.but(
+        alias="ci", token_id="t", id="first", organization_id="o", user_id="u", profile="ops"
+    )
 
-    current = token.current
+    current, previous = token.current, token.previous
 
     assert current is not None
     assert (current.id, current.alias, current.organization_id) == ("t", "ci", "o")
+    assert (current.user_id, current.profile) == ("u", "ops")
+    assert previous is not None
+    assert (previous.access_key_id, previous.alias, previous.user_id) == ("a", None, "u")
     swapped = token.with_previous(current).with_current(Token(access_key_id="c", id="n"))
     assert swapped.holding == Holding("c", "b")
     assert (swapped.previous_token_id, swapped.token_id, swapped.id) == ("t", "n", "first")
