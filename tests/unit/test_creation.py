@@ -413,3 +413,22 @@ def test_a_deletion_under_way_is_waited_for() -> None:
         creation(world).create(alias=None, expire_at=lambda: None, seconds=120.0)
 
     assert world.account.creations == 1
+
+
+def test_room_is_made_where_there_is_none_before_anything_is_waited_for() -> None:
+    """As often as it takes; a rotating token revokes its own previous key."""
+    world = World(Account(listed=[key("A"), key("B"), key("C")]))
+    world.terraform.planning = False
+    going = ["B", "C"]
+
+    def make_room() -> bool:
+        name = going.pop()
+        world.account.listed = [k for k in world.account.listed if k.access_key_id != name]
+        world.quota.release(name)
+        return True
+
+    creation(world).create(alias=None, expire_at=lambda: None, seconds=60.0, make_room=make_room)
+
+    assert going == []
+    assert world.account.creations == 1
+    assert world.clock.seconds == 0
