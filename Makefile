@@ -15,8 +15,8 @@ RELEASE := PYTHONPATH=provider:tools
 WORKERS ?= $(shell $(PYTHON) -c 'import os; \
   n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2; \
   print(min(16, 2 * n))')
-# What `make test` measures the coverage of: what a plugin is measured with takes twice as long, so of
-# the tests with Terraform so many as the floor needs.
+# The tests whose coverage `make test` measures: a plugin that is measured takes twice as long, so of
+# those with Terraform no more than the floor needs.
 MEASURED := tests/unit tests/protocol $(patsubst %,tests/acceptance/test_%.py,configuration \
   data_sources encryption ephemeral import install move profiles query rotating_token)
 # What `make mutants` changes: files or folders.

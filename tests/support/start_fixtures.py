@@ -40,6 +40,8 @@ def plugins_start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     own = request.node.get_closest_marker("own_start") is not None
     usual = "warm" if own and are_warm() else _USUAL
     how = str(getattr(request, "param", usual))
+    # Whatever the environment of the tests says: how a plugin starts is said here.
+    monkeypatch.delenv(_COLD, raising=False)
     if how == "cold":
         monkeypatch.setenv(_COLD, "0")
     return how
