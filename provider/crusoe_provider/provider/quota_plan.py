@@ -35,7 +35,8 @@ def organization(session: "Session", config: Mapping[str, Any], wanted: Any) -> 
         if is_unknown(config[ORGANIZATION_ID]):
             return None
         wanted = None
-    if session.key_limit:
+    # Where it cannot be told what Terraform does, a plan is not checked, and nobody asks.
+    if session.key_limit and (session.terraform.is_planning() or session.terraform.is_applying()):
         session.account.expect_identity()
     try:
         with failing():
