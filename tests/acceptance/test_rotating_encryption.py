@@ -217,13 +217,13 @@ def test_a_rotation_that_fails_shows_no_secret_and_goes_on(
 def test_recipients_that_only_the_apply_knows_may_rotate(
     workspace: Workspace, crusoe: Crusoe, changes: bool
 ) -> None:
-    """The plan shows that they may; that the secret stays encrypted is known."""
+    """The plan shows that they may; that the secret stays encrypted is known. The order is new."""
     workspace.write(encrypted(AGE, SSH))
     workspace.apply().succeeded()
     (key,) = secrets(crusoe)
     workspace.write(
         rotating(
-            f'encrypt_to = ["{AGE}", terraform_data.key.output]\n'
+            f'encrypt_to = [terraform_data.key.output, "{AGE}"]\n'
             '  rotate_when_changed = { n = "1" }'
         )
         + f'resource "terraform_data" "key" {{ input = "{RSA if changes else SSH}" }}\n'
@@ -238,6 +238,23 @@ def test_recipients_that_only_the_apply_knows_may_rotate(
     check_secrets(workspace, crusoe, AGE_IDENTITY, SSH_IDENTITY if changes else None)
     assert (key == state_of(workspace)["access_key_id"]) != changes
     assert workspace.plan("-detailed-exitcode").exit_code == 0
+
+
+def test_recipients_in_another_order_come_with_the_next_change(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """By themselves they are none."""
+    workspace.write(encrypted(AGE, SSH))
+    workspace.apply().succeeded()
+    workspace.write(encrypted(SSH, AGE))
+    assert workspace.plan("-detailed-exitcode").exit_code == 0
+
+    workspace.write(encrypted(SSH, AGE, n=2))
+    change = workspace.plan(out="p").succeeded().changes[ADDRESS]
+    workspace.apply("p").succeeded()
+
+    assert (change.after or {})["encrypt_to"] == state_of(workspace)["encrypt_to"] == [SSH, AGE]
+    check_secrets(workspace, crusoe, AGE_IDENTITY, AGE_IDENTITY)
 
 
 @pytest.mark.parametrize("alias", ["ci", "cd"], ids=["stays", "rotates"])

@@ -104,11 +104,9 @@ class RotatingTokenPlan:
     def update(self, current: RotatingToken, proposed: State) -> RotatingToken:
         """Return the plan for an existing token; the context takes what forces a replacement."""
         ctx = self._ctx
-        # What means the same is no change: the state keeps its own spelling.
-        stored = current.to_state()
-        planned = RotatingToken.of_plan(
-            {n: v if n in ctx.changed_fields else stored[n] for n, v in proposed.items()}
-        ).but(ready_for_rotation=False, ready_for_revocation=False)
+        planned = RotatingToken.of_plan(proposed).but(
+            ready_for_rotation=False, ready_for_revocation=False
+        )
         holding = current.holding._replace(leaving=self._memory.leaving)
         wanted = self._wanted(current, planned)
         revokes = self._revokes_previous(current, planned)

@@ -110,11 +110,7 @@ class TokenPlan:
     def update(self, current: Token, proposed: State) -> Token:
         """Return the plan for an existing token; the context takes what forces a replacement."""
         ctx = self._ctx
-        # What means the same is no change: the state keeps its own spelling.
-        stored = current.to_state()
-        planned = Token.of_plan(
-            {n: v if n in ctx.changed_fields else stored[n] for n, v in proposed.items()}
-        ).but(ready_for_renewal=current.ready_for_renewal)
+        planned = Token.of_plan(proposed).but(ready_for_renewal=current.ready_for_renewal)
         memory = Memory.of(ctx.private)
         memory.key = current.access_key_id
         planned = self._with_expiry(current, planned)

@@ -164,7 +164,8 @@ class Resource(iface.Resource, Protocol):
             current: The state now; `None` when the instance is to be created, also as the second
                 half of a replacement.
             planned: The proposed state; computed attributes without a value are `Unknown` in a
-                creation and keep the prior value in an update.
+                creation and keep the prior value in an update. What means the same as in
+                `current` is as it is there, whatever its spelling.
         """
 
     @abstractmethod

@@ -17,6 +17,7 @@ from crusoe_provider.providerserver.resource import (
 from crusoe_provider.providerserver.rpc import Call, Servicer, rpc
 from crusoe_provider.providerserver.state_codec import StateCodec
 from crusoe_provider.providerserver.stored import private_data, stored_private
+from crusoe_provider.providerserver.terraform import Terraform
 
 Plan = Call[pb.PlanResourceChange.Request, pb.PlanResourceChange.Response]
 Apply = Call[pb.ApplyResourceChange.Request, pb.ApplyResourceChange.Response]
@@ -49,7 +50,7 @@ class ChangeServicer(Servicer):
         if prior is None:
             # The process that will apply this has to be told from the one that plans it.
             self.plugin.terraform.phase()
-        _plan_object(call, found, prior, proposed)
+        _plan_object(call, found, prior, proposed, self.plugin.terraform)
 
     @rpc
     def ApplyResourceChange(self, call: Apply) -> None:
@@ -129,7 +130,9 @@ def _plan_destruction(call: Plan, found: Managed, prior: State | None) -> None:
         found.identify(call.response.planned_identity, prior)
 
 
-def _plan_object(call: Plan, found: Managed, prior: State | None, proposed: State) -> None:
+def _plan_object(
+    call: Plan, found: Managed, prior: State | None, proposed: State, terraform: Terraform
+) -> None:
     request, response, codec = call.request, call.response, found.codec
     config = codec.decode_required(request.config)
     # Terraform 1.0 proposes the block of the state where none is configured any more, and then
@@ -138,15 +141,21 @@ def _plan_object(call: Plan, found: Managed, prior: State | None, proposed: Stat
     if prior is None:
         planned, changed = _proposed_for_creation(codec, proposed), set(proposed)
     else:
-        planned, changed = proposed, _changed_attributes(codec, prior, proposed)
+        changed = _changed_attributes(codec, prior, proposed)
+        # What means the same is no change, whatever its spelling.
+        planned = {name: v if name in changed else prior[name] for name, v in proposed.items()}
     private = private_data(request.prior_private)
     context = PlanContext(call.diagnostics, request.type_name, changed, config, private)
     if request.planned_private:
         context.planned_private = private_data(request.planned_private)
     planned = found.resource.plan(context, prior, dict(planned))
     response.planned_private = stored_private(private)
-    # What means the same as before is no change, whatever its spelling.
-    response.planned_state.CopyFrom(codec.encode(planned, like=prior or proposed))
+    like = proposed
+    if prior is not None and prior != proposed and not _changed_attributes(codec, prior, planned):
+        # No change: another spelling is none. But where some elements of a list were not known to
+        # the plan, Terraform compares the others literally with what the apply plans once more.
+        like = proposed if terraform.is_applying() else prior
+    response.planned_state.CopyFrom(codec.encode(planned, like=like))
     if prior is not None:
         replacing = _replacing_attributes(codec, prior, planned)
         names = sorted(replacing | context.requires_replace)
