@@ -356,10 +356,11 @@ def test_an_import_encrypts_the_secret_of_the_environment(
     assert workspace.plan("-detailed-exitcode").exit_code == 0
 
 
+@pytest.mark.parametrize("encrypted", [False, True], ids=["in the clear", "encrypted"])
 def test_an_import_without_recipients_stores_the_secret_in_the_apply(
-    workspace: Workspace, crusoe: Crusoe
+    workspace: Workspace, crusoe: Crusoe, encrypted: bool
 ) -> None:
-    """Which needs it once more: no plan holds it."""
+    """Which needs it once more: no plan holds it. It may be another form of it by then."""
     key = crusoe.simulator.cloud.add_key(crusoe.user, alias="t")
     workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"] = key.secret_key
     workspace.write(token() + f'import {{\n  to = {ADDRESS}\n  id = "{key.key_uuid}"\n}}\n')
@@ -368,10 +369,14 @@ def test_an_import_without_recipients_stores_the_secret_in_the_apply(
     assert files_with(key.secret_key, files_of(workspace)) == []
     del workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"]
     workspace.apply("p").failed_with("Secret of the imported storage token is needed")
-    workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"] = key.secret_key
+    again = Recipients([AGE]).encrypt(key.secret_key) if encrypted else key.secret_key
+    workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"] = again
     workspace.apply().succeeded()
 
-    assert stored(workspace).attributes["secret_key"] == key.secret_key
+    if encrypted:
+        assert decrypted(workspace) == key.secret_key
+    else:
+        assert stored(workspace).attributes["secret_key"] == key.secret_key
     del workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"]
     assert workspace.plan("-detailed-exitcode").exit_code == 0
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crusoe_provider.tokens.encryption import decrypt
+from crusoe_provider.tokens.encryption import Recipients, decrypt
 from crusoe_simulator.faults import Answer, Fault
 from harness.process import EXIT_SECONDS, still_running
 from harness.workspace import Workspace
@@ -287,6 +287,26 @@ def test_an_imported_secret_waits_for_the_apply(
         check_secrets(workspace, crusoe, identity)
     if recipients:
         assert files_with(key.secret_key, files_of(workspace)) == []
+    del workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"]
+    assert workspace.plan("-detailed-exitcode").exit_code == 0
+
+
+def test_an_imported_secret_may_be_encrypted_when_the_apply_comes(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """It is stored as it is, and not as if it were a secret in the clear."""
+    key = crusoe.simulator.cloud.add_key(crusoe.user, alias="ci")
+    workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"] = key.secret_key
+    workspace.write(encrypted(AGE) + f'import {{\n  to = {ADDRESS}\n  id = "{key.key_uuid}"\n}}\n')
+    workspace.plan(out="p").succeeded()
+    del workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"]
+    workspace.apply("p").failed_with("Secret of the imported storage token is needed")
+
+    ciphertext = Recipients([AGE]).encrypt(key.secret_key)
+    workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"] = ciphertext
+    workspace.apply().succeeded()
+
+    check_secrets(workspace, crusoe, AGE_IDENTITY)
     del workspace.variables["CRUSOE_STORAGE_TOKEN_SECRET"]
     assert workspace.plan("-detailed-exitcode").exit_code == 0
 

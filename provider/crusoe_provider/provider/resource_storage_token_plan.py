@@ -173,9 +173,10 @@ class TokenPlan:
         if session is None:
             return planned
         # An import that was not finished may still wait when the variable holds another's secret.
-        if session.claim_import_secret(planned.access_key_id) is not None:
+        secret = session.claim_import_secret(planned.access_key_id)
+        if secret is not None:
             memory.secret_due = None
-            return planned.but(**encryption.planned(given(planned.encrypt_to)))
+            return planned.but(**encryption.planned_import(secret, given(planned.encrypt_to)))
         if session.terraform.is_applying():
             raise Refusal(SECRET_NEEDED)
         return planned

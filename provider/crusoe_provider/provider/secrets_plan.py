@@ -59,8 +59,9 @@ class SecretsPlan:
         if not memory.secret_due or session is None:
             return token
         # An import that was not finished may still wait when the variable holds another's secret.
-        if session.claim_import_secret(token.access_key_id) is not None:
-            return token.but(**encryption.planned(encrypt_to))
+        secret = session.claim_import_secret(token.access_key_id)
+        if secret is not None:
+            return token.but(**encryption.planned_import(secret, encrypt_to))
         if session.terraform.is_applying():
             raise Refusal(SECRET_NEEDED)
         return token

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from crusoe_provider.provider.diagnostics import SECRET_VARIABLE, Refusal, failing
 from crusoe_provider.provider.key_texts import describe_token
 from crusoe_provider.providerserver.errors import Diagnosis
-from crusoe_provider.tokens.encryption import is_encrypted
+from crusoe_provider.tokens.encryption import Recipients, is_encrypted
 from crusoe_provider.tokens.token import Token, in_order
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def with_secret(
     if secret is None:
         diagnostics.add_warning(*_SECRET_UNKNOWN)
     elif is_encrypted(secret):
-        return token.but(encrypted_secret_key=f"{secret}\n")
+        return token.but(**Recipients(()).kept(secret))
     elif session.terraform.imports_only():
         return token.but(secret_key=secret)
     else:

@@ -56,7 +56,12 @@ class Recipients:
         return pyrage.encrypt(secret.encode(), self._keys, armored=True).decode()
 
     def kept(self, secret: str | None) -> Secrets:
-        """Return a secret as a state is to keep it: in the clear if there are no recipients."""
+        """Return a secret as a state is to keep it: in the clear if there are no recipients.
+
+        What is encrypted already stays as it is.
+        """
+        if secret is not None and is_encrypted(secret):
+            return {"secret_key": None, "encrypted_secret_key": f"{secret}\n"}
         if secret is None or not self._keys:
             return {"secret_key": secret, "encrypted_secret_key": None}
         return {"secret_key": None, "encrypted_secret_key": self.encrypt(secret)}
@@ -73,6 +78,18 @@ def planned(encrypt_to: Any) -> Secrets:
     if encrypt_to:
         return {"secret_key": None, "encrypted_secret_key": Unknown}
     return {"secret_key": Unknown, "encrypted_secret_key": None}
+
+
+def planned_import(secret: str, encrypt_to: Any) -> Secrets:
+    """Return the secret of an imported token as a plan has it; see `planned` and `Recipients.kept`.
+
+    Args:
+        secret: The secret, in the clear or encrypted.
+        encrypt_to: The recipients; they may be unknown, all or some.
+    """
+    if is_encrypted(secret):
+        return {"secret_key": None, "encrypted_secret_key": Unknown}
+    return planned(encrypt_to)
 
 
 def flaw_of(recipient: str | None) -> Flaw | None:
