@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from crusoe_provider.api.deletion import Deletion
@@ -179,7 +180,7 @@ class Terraform:
         return self.others
 
 
-@dataclass
+@dataclass(eq=False)
 class World:
     """Everything that a quota or a creation needs, with time that costs nothing."""
 
@@ -200,6 +201,7 @@ class World:
             calls=self.calls,
             terraform=self.terraform,
             stop=self.stop,
+            party=self,
             monotonic=self.clock.monotonic,
         )
 
@@ -210,9 +212,21 @@ class WaitingCalls(InFlightCalls):
     def __init__(self, clock: Clock, stop: threading.Event) -> None:
         super().__init__(stop, clock.monotonic)
         self._clock = clock
+        self._elsewhere = ExitStack()
 
     def _wait_for_change(self, seen: int, seconds: float) -> None:
         del seen
         self._clock.on_wait(self._clock.seconds)
         # Steps too small for a float would stop the clock.
         self._clock.seconds += max(seconds, 0.001)
+
+    def begin_elsewhere(self, party: object) -> None:
+        """Begin a call of somebody else that does not end, in another thread."""
+
+        def begin() -> None:
+            self._elsewhere.enter_context(self.call())
+            self.belongs_to(party)
+
+        thread = threading.Thread(target=begin)
+        thread.start()
+        thread.join()

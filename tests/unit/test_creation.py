@@ -235,9 +235,10 @@ def test_a_key_of_a_sibling_of_this_apply_is_not_taken_for_the_lost_one() -> Non
     assert lost.revoked is not None
 
 
-def test_a_key_that_cannot_be_revoked_is_named() -> None:
-    """The error says what is left, and the slot counts as taken."""
-    world = World()
+@pytest.mark.parametrize(("limit", "full"), [(1, True), (2, False)])
+def test_a_key_that_cannot_be_revoked_is_named(limit: int, full: bool) -> None:
+    """The error says what is left, and the slot counts as taken, by one key."""
+    world = World(limit=limit)
     world.account.deletion_error = ServerError("no", method="POST", status=500)
 
     lost = lose_answer(world, key("NEW", "ci"))
@@ -246,6 +247,8 @@ def test_a_key_that_cannot_be_revoked_is_named() -> None:
     assert lost.left.access_key_id == "NEW"
     assert isinstance(lost.revoke_error, ServerError)
     assert lost.revoked is None
+    assert world.quota.is_full() is full
+    assert world.quota.is_full(fresh=True) is full
 
 
 def test_a_list_that_cannot_be_read_proves_nothing() -> None:

@@ -1,7 +1,6 @@
 """Waiting for what other calls bring."""
 
 import threading
-from collections.abc import Callable
 
 from crusoe_provider.tokens.in_flight import InFlightCalls
 from support.token_doubles import Clock, Stop, WaitingCalls
@@ -90,24 +89,34 @@ def test_news_wakes_those_who_wait() -> None:
     assert not waiter.is_alive()
 
 
-def in_a_thread(body: Callable[[], object]) -> None:
-    """Run a call of another thread to where it leaves off."""
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
+def test_a_stop_is_heard_without_any_news() -> None:
+    """In real time, over threads."""
+    stop = threading.Event()
+    given = InFlightCalls(stop)
+    waiter = threading.Thread(target=lambda: given.wait(lambda: False, at_most=60), daemon=True)
+    waiter.start()
+
+    stop.set()
+    waiter.join(5)
+
+    assert not waiter.is_alive()
+
+
+def test_without_news_nobody_looks_all_the_time() -> None:
+    """In real time: what is asked may take a lock that the others need."""
+    given = InFlightCalls(threading.Event())
+    given.notify()
+    looks = iter(range(5))
+
+    # It would raise an error at the sixth look.
+    assert not given.wait(lambda: next(looks) < 0, at_most=0.5)
 
 
 def test_a_slow_call_of_somebody_else_is_not_waited_for() -> None:
     """One that has just begun is, and so is one of nobody in particular."""
     given, clock = calls()
     me, other = object(), object()
-    theirs, nobodys = given.call(), given.call()
-
-    def begin() -> None:
-        theirs.__enter__()
-        given.belongs_to(other)
-
-    in_a_thread(begin)
+    given.begin_elsewhere(other)
     with given.call(), given.waiting():
         given.belongs_to(me)
         clock.seconds = 1.0
@@ -117,6 +126,8 @@ def test_a_slow_call_of_somebody_else_is_not_waited_for() -> None:
         assert given.quiet_seconds(me) > 0
         assert given.others_are_slow(me)
         assert given.quiet_seconds(other) == given.quiet_seconds() == 0
-        in_a_thread(nobodys.__enter__)
-        clock.seconds = 20.0
+        given.wait(lambda: False, at_most=60, quiet=lambda: 10.0, party=me)
+        assert 10 <= clock.seconds < 15
+        given.begin_elsewhere(None)
+        clock.seconds = 30.0
         assert given.quiet_seconds(me) == 0

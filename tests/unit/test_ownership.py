@@ -2,6 +2,7 @@
 
 import pytest
 
+from crusoe_provider.api.models import Identity
 from crusoe_provider.tokens.errors import OwnerUnknown
 from crusoe_provider.tokens.ownership import Ownership
 from support.token_doubles import COLLEAGUE, ME, key
@@ -43,6 +44,24 @@ def test_what_was_learnt_goes_before_the_comparison_of_ids() -> None:
     mine, theirs = key("A", user_id=S3), key("B", user_id=OTHER_S3)
 
     assert ownership.mine([mine, theirs], ME) == [mine]
+
+
+@pytest.mark.parametrize(
+    ("caller", "listed", "comparable"),
+    [
+        ("usr_ABC", "usr_XYZ", True),
+        ("usr_ABC", S3, False),
+        ("usr_ABC", COLLEAGUE, False),
+        ("abc", "xyz", True),
+        ("abc", S3, False),
+        ("abc", COLLEAGUE, False),
+    ],
+)
+def test_ids_of_one_kind_begin_alike(caller: str, listed: str, comparable: bool) -> None:
+    """Where they can be compared the key is somebody else's; else it may be the caller's."""
+    keys = [key("A", user_id=listed)]
+
+    assert Ownership().mine(keys, Identity(caller, None)) == ([] if comparable else keys)
 
 
 @pytest.mark.parametrize(

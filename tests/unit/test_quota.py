@@ -61,6 +61,20 @@ def test_other_plugins_are_waited_for_longer() -> None:
     assert 10 <= given.clock.seconds < 15
 
 
+@pytest.mark.parametrize(("others", "checked"), [(0, True), (1, False), (2, False)])
+def test_other_plugins_may_hold_what_terraform_runs_at_a_time(others: int, checked: bool) -> None:
+    """With -parallelism=2: where one of them may hold the other call, nothing can be known."""
+    given = world("A", "B", operations=2, others=others)
+
+    if checked:
+        with pytest.raises(PlanExceedsQuota):
+            given.quota.plan_creation()
+        assert given.clock.seconds > 0
+    else:
+        assert given.quota.plan_creation() is False
+        assert given.clock.seconds == 0
+
+
 def test_a_slot_that_the_plan_frees_is_waited_for() -> None:
     """The news of it comes while the creation waits."""
     given = world("A", "B")
@@ -91,6 +105,25 @@ def test_a_key_that_stays_after_all_reports_the_shortage() -> None:
     given.quota.plan_keep("A")
     with pytest.raises(PlanExceedsQuota):
         given.quota.plan_keep("B")
+
+
+def test_a_plan_is_judged_by_one_list() -> None:
+    """A plan of many users takes a while; what another process does meanwhile is not its matter."""
+    given = world("A")
+    given.clock.seconds = 1000
+    given.quota.plan_creation()
+    given.clock.seconds += 20
+    with pytest.raises(PlanExceedsQuota):
+        given.quota.plan_creation()
+    assert not given.quota.excuse(0)
+    given.quota.excuse(1)
+    given.quota.is_full()
+    assert given.account.reads == [(False, False)]
+
+    given.clock.seconds += 20
+    given.quota.is_full()
+    given.quota.is_full(fresh=True)
+    assert given.account.reads == [(False, False), (True, False), (True, False)]
 
 
 def test_where_nothing_can_be_known_nothing_is_refused() -> None:
@@ -187,6 +220,36 @@ def test_what_leaves_no_room_for_a_key_of_another_profile_is_told(
     assert seconds <= given.clock.seconds < seconds + 0.1
 
 
+# -- Another user whose API does not answer --------------------------------------------------------
+
+
+def test_a_slow_call_of_another_user_holds_no_verdict_up_for_ever() -> None:
+    """It is waited for as other plugins are."""
+    given = world("A", "B")
+    given.calls.begin_elsewhere(object())
+    given.clock.seconds = 5
+
+    with given.calls.call():
+        given.calls.belongs_to(given)
+        with pytest.raises(PlanExceedsQuota):
+            given.quota.plan_creation()
+
+    assert 15 <= given.clock.seconds < 16
+
+
+def test_a_slow_call_of_another_user_does_not_hold_up_what_is_only_told() -> None:
+    """Whether there is room for a key of another profile."""
+    given = world()
+    given.calls.begin_elsewhere(object())
+    given.clock.seconds = 5
+
+    with given.calls.call():
+        given.calls.belongs_to(given)
+        assert given.quota.shortage_of_another() is None
+
+    assert 5 <= given.clock.seconds < 6
+
+
 # -- A rotation that may be the first half of a replacement ----------------------------------------
 
 
@@ -202,6 +265,45 @@ def test_a_rotation_without_room_is_excused_as_often_as_something_is_replaced() 
 
     assert given.quota.plan_creation()
     assert not given.quota.excuse(1)
+
+
+def test_planned_creations_take_the_room_that_a_rotation_would_need() -> None:
+    """So it may be the first half of a replacement, although a slot is free now."""
+    given = world("A")
+    given.quota.plan_creation()
+
+    assert given.quota.excuse(1)
+
+
+def refused_creations(given: World) -> int:
+    """Return how many creations the plan is refused for, with one more."""
+    with pytest.raises(PlanExceedsQuota) as caught:
+        given.quota.plan_creation()
+    return caught.value.shortage.verdict.creations
+
+
+@pytest.mark.parametrize("matched", [0, 1, 2])
+def test_rotations_that_were_excused_for_nothing_are_counted_once(matched: int) -> None:
+    """As soon as all that is replaced has come to its second half."""
+    given = world("A", "B")
+    for name in "AB":
+        given.quota.plan_keep(name)
+    for _ in range(2):
+        assert given.quota.excuse(2)
+
+    # One more than was announced comes as well.
+    for n in range(3):
+        given.quota.plan_successor(2, counted=False, excused=n < matched)
+
+    assert refused_creations(given) == 2 - matched + 1
+
+
+def test_what_is_excused_depends_on_how_many_replacements_are_still_to_come() -> None:
+    """With two of them, the first leaves one."""
+    given = world("A", "B")
+    for excused in (True, True, False):
+        assert given.quota.excuse(2) is excused
+        given.quota.plan_successor(2, counted=False, excused=excused)
 
 
 @pytest.mark.parametrize(
@@ -286,6 +388,7 @@ def test_an_ephemeral_token_needs_a_slot_now() -> None:
         given.quota.open()
 
     assert caught.value.shortage.borrowed == {"B"}
+    assert caught.value.shortage.verdict.staying == {"A", "B"}
     assert given.clock.seconds == 0
 
 

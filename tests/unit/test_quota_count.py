@@ -113,6 +113,8 @@ def test_carrying_out_a_plan_never_counts_a_creation_twice(
 
     for n in range(new):
         budget.created(f"new-{n}")
+        assert budget.creations == new - n - 1
+        assert f"new-{n}" not in budget.verdict().unseen
         if data.draw(st.booleans()):
             listed.append(f"new-{n}")
             budget.listed(listed)
@@ -151,6 +153,28 @@ def test_a_pending_key_leaves_the_verdict_open() -> None:
     assert verdict.fits
     assert not verdict.certain
     assert verdict.pending == {"a", "b"}
+
+
+def test_what_is_said_of_a_key_last_counts() -> None:
+    """A key is planned as kept first, and as freed when it is to be replaced; or the other way."""
+    budget = QuotaCount(2)
+    budget.listed(["a"])
+    budget.kept("a")
+    assert budget.verdict().staying == {"a"}
+    budget.freed("a")
+    assert not budget.verdict().staying
+    assert not budget.verdict().unseen
+    budget.kept("a")
+    assert budget.verdict().staying == {"a"}
+
+
+def test_more_creations_are_never_given_up_than_were_planned() -> None:
+    """One that is planned afterwards counts."""
+    budget = QuotaCount(1)
+    budget.creation_dropped()
+    assert budget.creations == 0
+    budget.creation_planned()
+    assert budget.creations == 1
 
 
 def test_a_plan_that_creates_nothing_always_fits() -> None:

@@ -105,6 +105,65 @@ def test_the_steps_and_what_is_held_after_them(row: Row) -> None:
     assert next_step(holding, aim, room=True) is None
 
 
+@dataclass
+class Recorder:
+    """Hands that note what they are told.
+
+    Attributes:
+        free: How many slots are free.
+        told: The steps, and what is stored after each.
+    """
+
+    free: int
+    told: list[object] = field(default_factory=list)
+
+    def revoke(self, key: str) -> None:
+        self.free += 1
+        self.told.append(Revoke(key))
+
+    def create(self, make_room: Callable[[], bool]) -> str:
+        made = [make_room()] if not self.free else []
+        self.told.append((Create(), made))
+        return "n"
+
+    def save(self, holding: Holding, *, rotated: bool) -> None:
+        self.told.append((holding, rotated))
+
+
+@pytest.mark.parametrize(
+    ("free", "told"),
+    [
+        (
+            1,
+            [
+                (Create(), []),
+                (Holding("n", "b", ("a",)), True),
+                Revoke("a"),
+                (Holding("n", "b"), True),
+            ],
+        ),
+        (0, [Revoke("a"), (Holding("b"), False), (Create(), [True]), (Holding("n", "b"), True)]),
+    ],
+)
+def test_what_is_stored_after_each_step(free: int, told: list[object]) -> None:
+    """Until the new key is there the state says that a rotation is wanted, and no longer."""
+    hands = Recorder(free)
+    aim = aim_of(TWO, rotate=True, revoke_previous=False)
+
+    assert carry_out(TWO, aim, hands) == Holding("n", "b")
+
+    assert hands.told == told
+
+
+def test_where_there_is_nothing_to_revoke_no_room_can_be_made() -> None:
+    """Whoever creates waits for somebody else then."""
+    hands = Recorder(0)
+
+    carry_out(ONE, aim_of(ONE, rotate=True, revoke_previous=False), hands)
+
+    assert hands.told == [(Create(), [False]), (Holding("n", "b"), True)]
+
+
 # -- Any interruption ------------------------------------------------------------------------------
 
 
@@ -259,6 +318,7 @@ def test_a_key_whose_secret_was_lost_and_that_stays_is_held_until_it_is_revoked(
     world = World(3, keys={"k000"}, stored=Holding("k000"), wanted=True)
     world.apply(lambda: "lost and left")
     assert world.stored == Holding("k000", None, ("k001",))
+    assert world.wanted
     world.wanted = False
 
     world.apply(lambda: "done")

@@ -159,9 +159,7 @@ class InFlightCalls:
 
     def _change(self, *, calls: int = 0, waiting: int = 0) -> None:
         with self._changed:
-            # A call that begins or ends to wait while all others wait is no news to them.
-            if calls or not waiting or self._calls > self._waiting:
-                self._changed_at = self._monotonic()
+            self._changed_at = self._monotonic()
             self._calls += calls
             self._waiting += waiting
             self._changes += 1
