@@ -10,6 +10,10 @@ from hypothesis import strategies as st
 from crusoe_provider.tokens.durations import format_duration, parse_duration
 
 HUNDRED_YEARS = timedelta(days=36_525)
+FORM = (
+    "a duration is a number with a unit (w, d, h, m, s or ms), or several of them, such as 90d, "
+    "720h or 1h30m"
+)
 durations = st.timedeltas(min_value=timedelta(milliseconds=1), max_value=HUNDRED_YEARS).map(
     lambda d: d - timedelta(microseconds=d.microseconds % 1000)
 )
@@ -27,6 +31,7 @@ durations = st.timedeltas(min_value=timedelta(milliseconds=1), max_value=HUNDRED
         ("500ms", timedelta(milliseconds=500)),
         ("1m", timedelta(minutes=1)),
         ("1m1ms", timedelta(minutes=1, milliseconds=1)),
+        ("36525d", HUNDRED_YEARS),
     ],
 )
 def test_forms(text: str, expected: timedelta) -> None:
@@ -38,6 +43,7 @@ def test_forms(text: str, expected: timedelta) -> None:
     "text",
     [
         *("", " ", "90", "d", "90 d", "-1h", "+1h", "1y", "1M", "0s", "0.0000001ms", "1e3s", "1h "),
+        *("36525d0.001ms", "36526d"),
         *("101w" * 60, "999999999999w", "1..5h", ".5h", "1h-30m", "1,5h", "\u0663h"),
     ],
 )
@@ -45,6 +51,36 @@ def test_what_is_none(text: str) -> None:
     """Also zero, and more than a hundred years."""
     with pytest.raises(ValueError, match="duration"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("soon", FORM),
+        ("0s", "a duration must be longer than nothing and at most a hundred years"),
+    ],
+)
+def test_a_message_says_what_a_duration_is(text: str, problem: str) -> None:
+    """Users read it as it is."""
+    with pytest.raises(ValueError, match="duration") as caught:
+        parse_duration(text)
+
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.0005ms", timedelta(microseconds=1)),
+        ("0.0014999ms", timedelta(microseconds=1)),
+        ("0.0015ms", timedelta(microseconds=2)),
+        ("36524d0.0015ms", timedelta(days=36_524, microseconds=2)),
+        ("36524d0.001499999999ms", timedelta(days=36_524, microseconds=1)),
+    ],
+)
+def test_parts_of_a_microsecond_are_rounded(text: str, expected: timedelta) -> None:
+    """Half of one upwards, however long the duration is."""
+    assert parse_duration(text) == expected
 
 
 @pytest.mark.parametrize(

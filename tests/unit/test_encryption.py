@@ -8,18 +8,28 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
+import pyrage
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tf.types import Unknown
 
 from crusoe_provider.tokens.encryption import (
     Recipients,
     decrypt,
     flaw_of,
     is_encrypted,
+    planned,
+    planned_import,
     same_recipients,
 )
-from crusoe_provider.tokens.errors import Flaw, TokenError, WrongCiphertext, WrongIdentity
+from crusoe_provider.tokens.errors import (
+    Flaw,
+    TokenError,
+    WrongCiphertext,
+    WrongIdentity,
+    WrongRecipient,
+)
 from support.keys import (
     AGE,
     AGE_IDENTITY,
@@ -140,6 +150,25 @@ def test_what_is_no_recipient_is_told_apart(recipient: str | None, flaw: Flaw) -
     assert flaw_of(recipient) is flaw
 
 
+@pytest.mark.parametrize(
+    ("recipient", "flaw"),
+    [
+        (None, Flaw.EMPTY),
+        (AGE_IDENTITY, Flaw.IDENTITY),
+        (f"{AGE}\n{AGE}", Flaw.SEVERAL),
+        ("nobody@example.com", Flaw.UNREADABLE),
+        ("ecdsa-sha2-nistp256 AAAAE2VjZHNh me@host", Flaw.UNSUPPORTED),
+    ],
+)
+def test_a_wrong_recipient_is_named_by_its_place(recipient: str | None, flaw: Flaw) -> None:
+    """It is not quoted: it may be a private key."""
+    with pytest.raises(WrongRecipient) as caught:
+        Recipients([AGE, SSH, recipient])
+
+    assert (caught.value.index, caught.value.flaw) == (2, flaw)
+    assert str(caught.value) == f"recipient 2: {flaw.name}"
+
+
 def test_a_short_rsa_key_is_no_recipient() -> None:
     """It would keep no secret for long."""
     assert flaw_of(ssh_key("rsa", bits=1024).public) is Flaw.UNREADABLE
@@ -206,6 +235,16 @@ def test_a_damaged_ciphertext_is_told_from_somebody_elses(change: Any, flaw: Fla
     assert caught.value.flaw is flaw
 
 
+def test_a_ciphertext_of_something_else_than_text_is_no_secrets() -> None:
+    """Somebody has encrypted a file to the same key."""
+    ciphertext = pyrage.encrypt(b"\xff\xfe", [pyrage.x25519.Recipient.from_str(AGE)], armored=True)
+
+    with pytest.raises(WrongCiphertext) as caught:
+        decrypt(ciphertext.decode(), AGE_IDENTITY)
+
+    assert caught.value.flaw is Flaw.UNREADABLE
+
+
 def test_a_ciphertext_may_have_passed_through_files() -> None:
     """With blank lines around it and with the line ends of another system."""
     ciphertext = Recipients([AGE]).encrypt(PLAINTEXT)
@@ -223,13 +262,80 @@ def test_a_ciphertext_may_have_passed_through_files() -> None:
         ([AGE], [AGE, SSH], False),
         ([AGE], [OTHER_PAIR], False),
         ([], [AGE], False),
+        ([AGE, Unknown], [Unknown, f"{AGE}\n"], True),
+        ([AGE, None], [AGE], False),
     ],
 )
 def test_keys_are_compared_and_not_their_spelling(
-    some: list[str], others: list[str], same: bool
+    some: list[Any], others: list[Any], same: bool
 ) -> None:
     """A comment or an order is no reason for a new token."""
     assert same_recipients(some, others) is same
+
+
+# -- Where a secret is kept ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("recipients", "secret"), [([], None), ([], PLAINTEXT), ([AGE], None)])
+def test_without_recipients_or_secret_nothing_is_encrypted(
+    recipients: list[str], secret: str | None
+) -> None:
+    """A token that was imported without its secret has none to encrypt."""
+    assert Recipients(recipients).kept(secret) == {
+        "secret_key": secret,
+        "encrypted_secret_key": None,
+    }
+
+
+def test_with_recipients_no_secret_is_kept_in_the_clear() -> None:
+    """The state has what they can read, and nothing else."""
+    kept = Recipients([AGE]).kept(PLAINTEXT)
+
+    assert set(kept) == {"secret_key", "encrypted_secret_key"}
+    assert kept["secret_key"] is None
+    assert decrypt(kept["encrypted_secret_key"], AGE_IDENTITY) == PLAINTEXT
+
+
+@pytest.mark.parametrize("recipients", [[], [SSH]])
+def test_a_secret_that_is_encrypted_already_is_kept_as_it_is(recipients: list[str]) -> None:
+    """For whomever it was encrypted to: a second time, nobody could use it."""
+    ciphertext = Recipients([AGE]).encrypt(PLAINTEXT)
+
+    assert Recipients(recipients).kept(ciphertext.strip()) == {
+        "secret_key": None,
+        "encrypted_secret_key": ciphertext,
+    }
+
+
+@pytest.mark.parametrize(
+    ("encrypt_to", "clear", "encrypted"),
+    [
+        (None, Unknown, None),
+        ([], Unknown, None),
+        ([AGE], None, Unknown),
+        ([AGE, Unknown], None, Unknown),
+        (Unknown, Unknown, Unknown),
+    ],
+)
+def test_a_plan_says_where_the_secret_will_be(
+    encrypt_to: Any, clear: object, encrypted: object
+) -> None:
+    """Not what it is; an imported one in the clear goes the same way as that of a new token."""
+    expected = {"secret_key": clear, "encrypted_secret_key": encrypted}
+
+    assert planned(encrypt_to) == expected
+    assert planned_import(PLAINTEXT, encrypt_to) == expected
+
+
+@pytest.mark.parametrize("encrypt_to", [None, [], [AGE], Unknown])
+def test_an_imported_secret_that_is_encrypted_already_is_planned_as_such(encrypt_to: Any) -> None:
+    """Whatever the configuration says: the apply keeps it as it is."""
+    ciphertext = Recipients([SSH]).encrypt(PLAINTEXT).strip()
+
+    assert planned_import(ciphertext, encrypt_to) == {
+        "secret_key": None,
+        "encrypted_secret_key": Unknown,
+    }
 
 
 @given(st.text(), st.text())

@@ -79,7 +79,7 @@ def test_a_list_that_proves_nothing_drops_no_token() -> None:
 def test_a_new_token_need_not_be_listed_yet() -> None:
     """For an hour."""
     fresh = Memory(made="2026-11-24T11:30:00Z")
-    old = Memory(made="2026-11-24T10:30:00Z")
+    old = Memory(made="2026-11-24T11:00:00Z")
 
     assert look([], memory=fresh)[0] == NotListedYet("2026-11-24T11:30:00Z")
     assert look([], memory=old)[0] == Gone(None)
@@ -93,6 +93,7 @@ def test_another_users_token_is_not_gone(shown: list[StorageKey]) -> None:
     with pytest.raises(ForeignToken) as caught:
         look(shown, token=token)
 
+    assert caught.value.name == token.name
     assert caught.value.owner == COLLEAGUE
     assert caught.value.caller == ME
 
@@ -124,6 +125,57 @@ def test_private_data_goes_there_and_back() -> None:
 
     assert memory == Memory(key="K", seen="2026-11-20T08:00:00Z")
     assert private == {"key": "K", "seen": "2026-11-20T08:00:00Z"}
+
+
+def test_of_a_new_token_is_remembered_which_one_it_is_when_it_was_made_and_by_whom() -> None:
+    """Until a list shows it, nothing else can tell."""
+    memory = Memory()
+
+    memory.created(TOKEN, ME, NOW)
+
+    assert memory == Memory(key="K", made="2026-11-24T12:00:00Z", caller=ME.id)
+
+
+@pytest.mark.parametrize(
+    ("token", "listed"),
+    [
+        (TOKEN, SHOWN),
+        (TOKEN.but(alias=None), key("K")),
+        (TOKEN.but(expires_at=HOURS), key("K", "ci", expire_at=HOURS)),
+        (TOKEN.but(expires_at=HOURS), key("K", "ci", expire_at=ELSEWHERE)),
+    ],
+)
+def test_what_is_listed_as_it_was_asked_for_is_not_written_down(
+    token: Token, listed: StorageKey
+) -> None:
+    """Nor the owner, who is the caller; nor any more when it was made."""
+    memory = Memory()
+    memory.created(token, ME, NOW)
+
+    shown = memory.first_seen(token, listed, NOW)
+
+    assert (shown.alias, shown.expires_at) == (token.alias, token.expires_at)
+    assert memory == Memory(key="K", seen="2026-11-24T12:00:00Z", caller=ME.id)
+
+
+def test_what_was_not_asked_for_is_shown_as_it_is_listed() -> None:
+    """It is no form of an argument: the next plan is to show it."""
+    token, memory = TOKEN.but(alias=None), Memory()
+    memory.created(token, ME, NOW)
+
+    shown = memory.first_seen(token, key("K", "server", expire_at=HOURS), NOW)
+
+    assert (shown.alias, shown.expires_at) == ("server", HOURS)
+    assert (memory.alias, memory.expires_at) == (None, None)
+
+
+def test_of_an_imported_token_no_owner_is_remembered() -> None:
+    """Nobody knows under which ID the caller made it, so nothing is learnt."""
+    memory = Memory()
+
+    memory.seen_again(TOKEN, key("K", "ci", user_id="S3U_ABC"), NOW)
+
+    assert memory == Memory(key="K", seen="2026-11-24T12:00:00Z")
 
 
 def test_a_form_of_the_alias_that_the_server_chooses_is_no_drift() -> None:

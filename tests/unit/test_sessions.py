@@ -76,8 +76,22 @@ def test_nothing_is_known_before_the_provider_block_is() -> None:
 
     assert not sessions.known
     assert sessions.find("a") is None
-    with pytest.raises(NotKnownYet):
+    assert sessions.quietly("a") is None
+    with pytest.raises(NotKnownYet) as caught:
         sessions.get()
+    assert caught.value.what == "credentials"
+
+
+def test_a_thread_that_has_asked_for_nobody_is_about_nobody() -> None:
+    """A message of it names no profile."""
+    assert Sessions().here() is None
+
+
+def test_a_warning_that_needs_no_session_is_given_once_for_each_topic() -> None:
+    """Such as that nothing was refreshed."""
+    sessions = Sessions()
+
+    assert [sessions.warn_once(topic) for topic in "aab"] == [True, False, True]
 
 
 def test_a_session_is_made_when_it_is_needed_and_once() -> None:
@@ -108,6 +122,53 @@ def test_profiles_of_the_same_credentials_share_a_session_and_keep_their_names()
     assert (whom.profile, whom.credentials) == ("a-two", "profile a-two")
     crusoe.sessions.forget_here()
     assert crusoe.sessions.here() is None
+
+
+def test_each_user_keeps_their_own_session() -> None:
+    """In any order: a key is made and revoked as the user whose it is."""
+    accounts = {"main": Account(), "a": Account(), "b": Account()}
+    crusoe = begun(**accounts)
+
+    for profile in (None, "a", "b", "a", None, "b"):
+        assert crusoe.sessions.get(profile).account is accounts[profile or "main"]  # type: ignore[comparison-overlap]
+
+
+def test_what_a_profile_is_is_asked_once() -> None:
+    """Somebody may change its file while Terraform runs."""
+    crusoe, asked = begun(a=Account()), []
+
+    def settings_of(profile: str | None) -> Settings:
+        asked.append(profile)
+        return crusoe.settings_of(profile)
+
+    crusoe.sessions.begin(settings_of, crusoe.new_session)
+    for _ in range(2):
+        crusoe.sessions.get("a")
+        crusoe.sessions.get()
+
+    assert asked == ["a", None]
+
+
+def test_a_call_belongs_to_the_user_that_it_asks_for() -> None:
+    """A slow one is waited for by those of the same user only."""
+    crusoe = begun(a=Account(), b=Account())
+
+    with crusoe.calls.call():
+        mine, other = crusoe.sessions.get("b"), crusoe.sessions.get("a")
+        crusoe.clock.seconds += 60
+
+        assert crusoe.calls.others_are_slow(mine)
+        assert not crusoe.calls.others_are_slow(other)
+
+
+def test_a_profile_that_may_be_missing_is_no_error() -> None:
+    """One that has got another name, and one that is not known yet."""
+    crusoe = begun(a=Account())
+
+    assert crusoe.sessions.quietly("b") is None
+    assert crusoe.sessions.quietly("later") is None
+    assert crusoe.sessions.quietly("a") is crusoe.sessions.get("a")
+    assert crusoe.sessions.quietly("a") is not crusoe.sessions.get()
 
 
 def test_an_empty_profile_is_none() -> None:
