@@ -1,5 +1,6 @@
 """What one process asks the API, and how often."""
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -215,6 +216,39 @@ def test_a_write_makes_the_next_list_fresh(api: FakeApi, account: Account, write
     assert [r.method for r in api.requests].count("GET") == 2
 
 
+def test_a_creation_asks_for_what_it_is_told(api: FakeApi, account: Account) -> None:
+    """Alias and expiry reach Crusoe."""
+    api.will(answer({"access_key_id": "CKIA1", "secret_key": "SK-1"}))
+
+    account.create_key(ORG, alias="ci", expire_at="2027-01-31T12:00:00Z")
+
+    (request,) = api.requests
+    sent = json.loads(request.content)
+    assert {"ci", "2027-01-31T12:00:00Z"} <= set(sent.values())
+
+
+def test_a_deletion_is_not_begun_after_a_stop(api: FakeApi, account: Account) -> None:
+    """Unless it is to be finished."""
+    api.will(httpx.Response(204))
+    api.stop.set()
+
+    with pytest.raises(errors.Interrupted):
+        account.delete_key(ORG, "CKIA1")
+
+    assert api.requests == []
+
+
+def test_who_the_caller_is_is_known_once_it_was_asked(api: FakeApi, account: Account) -> None:
+    """Messages say it, and ask nobody for it."""
+    api.will(answer({"identity": {"id": "u-1", "email": "me@acme.example"}}))
+    assert account.known_identity() is None
+
+    identity = account.identity()
+
+    assert account.known_identity() == identity
+    assert len(api.requests) == 1
+
+
 GONE = answer({"code": "404/not_found", "message": "no such key"}, 404)
 
 
@@ -235,6 +269,7 @@ def deleting(
     api.will(serve)
 
 
+LISTED = answer(KEYS)
 EMPTY = [answer({"items": []}), answer({"items": None}), answer({})]
 ACCEPTED = [httpx.Response(200), answer({}, 200), answer(KEY, 202), httpx.Response(299)]
 
@@ -283,15 +318,21 @@ def test_a_list_that_lags_is_asked_again(
 
 
 @pytest.mark.parametrize("deletion", [GONE, httpx.Response(200), httpx.Response(202)])
-@pytest.mark.parametrize("listed", [answer(KEYS), answer({}, 403), httpx.Response(500), answer([])])
+@pytest.mark.parametrize("listed", [LISTED, answer({}, 403), httpx.Response(500), answer([])])
 def test_a_key_that_may_live_is_not_called_deleted(
     api: FakeApi, account: Account, deletion: httpx.Response, listed: httpx.Response
 ) -> None:
-    """The list shows it, or nobody knows."""
+    """The list shows it, or nobody knows. The error names the key, and does not wait for ever."""
     deleting(api, deletion, listed)
 
-    with pytest.raises(errors.NotDeleted):
+    with pytest.raises(errors.NotDeleted, match=KEY["access_key_id"]) as caught:
         account.delete_key(ORG, KEY["access_key_id"])
+
+    assert (caught.value.method, caught.value.may_have_happened) == ("DELETE", True)
+    shown = listed == LISTED
+    assert ("still shows it" in str(caught.value)) is shown
+    if shown:
+        assert api.stop.waits == [0.5, 1.0, 2.0]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Which proxy the environment names, and what can be wrong with proxies and TLS settings."""
 
 import contextlib
+import ssl
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crusoe_provider.api import network
 from crusoe_provider.api.endpoint import Endpoint
 from crusoe_provider.api.proxies import UnusableVariableError, proxy_for
 from crusoe_provider.api.settings import ENDPOINT
@@ -16,6 +18,7 @@ from crusoe_provider.provider.provider_block import ProviderBlock
 
 CRUSOE = Endpoint.parse(ENDPOINT)
 PASSWORD = "pass-of-the-proxy"
+CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 VARIABLES = {
     "CRUSOE_ACCESS_KEY_ID": "CKIDTEST",
     "CRUSOE_SECRET_KEY": "c2VjcmV0LW9mLXRoZS10ZXN0cw",
@@ -53,9 +56,69 @@ def test_a_proxys_password_is_decoded_and_in_no_repr() -> None:
 
 
 @pytest.mark.parametrize(
+    ("user", "decoded"),
+    [("me:", ("me", "")), ("me", ("me", "")), (":word", ("", "word")), (":", None)],
+)
+def test_a_name_or_a_password_may_be_missing(user: str, decoded: tuple[str, str] | None) -> None:
+    """The other one is sent."""
+    found = proxy_for(CRUSOE, {"HTTPS_PROXY": f"http://{user}@proxy"})
+
+    assert found is not None
+    assert found.user == decoded
+
+
+@pytest.mark.parametrize(
+    ("url", "context", "auth"),
+    [
+        ("http://me:word@proxy:3128", None, (b"me", b"word")),
+        ("https://proxy:3128", CONTEXT, None),
+        ("socks5://proxy:3128", None, None),
+    ],
+)
+def test_a_proxy_is_spoken_to_as_its_url_says(
+    url: str, context: ssl.SSLContext | None, auth: tuple[bytes, bytes] | None
+) -> None:
+    """With its name and password; over TLS only where that is asked for."""
+    server = proxy_for(CRUSOE, {"HTTPS_PROXY": url})
+    assert server is not None
+
+    found = network._proxy(server, CONTEXT)
+
+    assert (found.url.scheme.decode(), found.url.host, found.url.port) == (
+        *(url.partition(":")[0], b"proxy"),
+        3128,
+    )
+    assert found.url.target == b"/"
+    assert found.ssl_context is context
+    assert found.auth == auth
+
+
+@pytest.mark.parametrize(
+    ("environ", "direct"),
+    [
+        ({"no_proxy": "crusoe.ai"}, True),
+        ({"no_proxy": "crusoe.ai", "NO_PROXY": "other.example"}, True),
+        ({"no_proxy": "other.example", "NO_PROXY": "crusoe.ai"}, False),
+        ({"NO_PROXY": "other.example crusoe.ai"}, True),
+        ({"NO_PROXY": "other.example,crusoe.ai"}, True),
+    ],
+)
+def test_the_small_name_goes_before_the_big_one(environ: dict[str, str], direct: bool) -> None:
+    """As with the proxies themselves; commas and blanks divide entries."""
+    assert (proxy_for(CRUSOE, {"HTTPS_PROXY": "http://proxy"} | environ) is None) is direct
+
+
+@pytest.mark.parametrize(
     ("endpoint", "no_proxy", "direct"),
     [
         ("https://api.cloud.crusoe.ai", "*", True),
+        ("https://api.cloud.crusoe.ai.", "crusoe.ai", True),
+        ("https://api.cloud.crusoe.ai", "crusoe.ai.", True),
+        ("https://api.cloud.crusoe.ai", ".", False),
+        ("https://api.cloud.crusoe.ai", "*.", False),
+        ("https://192.0.2.7", "192.0.2.1/24", True),
+        ("https://192.0.2.7", "crusoe.ai", False),
+        ("https://192.0.2.7", "192.0.2", False),
         ("https://api.cloud.crusoe.ai", "a.example, crusoe.ai", True),
         ("https://api.cloud.crusoe.ai", "API.cloud.crusoe.ai:443", True),
         ("https://api.cloud.crusoe.ai", "api.cloud.crusoe.ai:8443", False),
@@ -114,6 +177,7 @@ def test_what_cannot_be_used_is_a_problem_that_names_the_variable(
     (problem,) = error.value.problems
     assert problem.summary == "Unusable proxy or TLS setting"
     assert variable in problem.detail
+    assert "None" not in problem.detail
     assert PASSWORD not in str(error.value)
 
 
