@@ -189,14 +189,16 @@ def test_an_ephemeral_token_that_could_not_be_revoked_stays_remembered() -> None
 
 
 def test_the_quota_knows_which_keys_are_borrowed() -> None:
-    """What says that there is no room offers none of them for deletion."""
-    place = Place(Account([key("A")]))
-    place.session.borrow(ORGANIZATION, "A")
+    """What says that there is no room offers none of them for deletion, and counts them."""
+    place = Place(Account([key("A"), key("B")]))
+    for name in "AB":
+        place.session.borrow(ORGANIZATION, name)
+    place.session.revoke(ORGANIZATION, "A")
 
     with pytest.raises(PlanExceedsQuota) as caught:
         place.session.quota(ORGANIZATION).plan_creation()
 
-    assert caught.value.shortage.borrowed == {"A"}
+    assert caught.value.shortage.borrowed == {"B"}
 
 
 # -- The secret of an import -----------------------------------------------------------------------
