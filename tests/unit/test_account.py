@@ -115,6 +115,26 @@ def test_a_failure_is_left_to_those_who_need_the_identity(api: FakeApi, account:
     assert operations(api) == ["GET identities"] * 2
 
 
+def test_the_identity_is_expected_once_even_if_it_cannot_be_had(
+    api: FakeApi, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each resource expects it; one early request is enough, and it keeps no process alive."""
+    started: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        started.append(thread)
+        thread.run()
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    api.will(answer({}, 403))
+
+    account.expect_identity()
+    account.expect_identity()
+
+    assert operations(api) == ["GET identities"]
+    assert [thread.daemon for thread in started] == [True]
+
+
 def test_a_list_serves_until_something_is_written(api: FakeApi, account: Account) -> None:
     """A creation and a deletion make it stale, even if they fail."""
     api.will(lambda r: answer(KEYS) if r.method == "GET" else httpx.Response(500))
@@ -143,6 +163,32 @@ def test_a_write_while_a_list_is_under_way_makes_it_stale(api: FakeApi, account:
     account.keys(ORG)
 
     assert operations(api) == ["GET keys", "DELETE CKIA1", "GET keys"]
+
+
+def test_a_write_at_the_moment_of_a_list_makes_it_stale(api: FakeApi) -> None:
+    """Clocks are coarse: which of the two came first cannot be told, so the API is asked again."""
+    account = Account(api.client, organization_id=None, monotonic=lambda: 5.0)
+    api.will(lambda r: answer(KEYS) if r.method == "GET" else httpx.Response(204))
+
+    account.keys(ORG)
+    account.delete_key(ORG, "CKIA1")
+    account.keys(ORG)
+
+    assert operations(api) == ["GET keys", "DELETE CKIA1", "GET keys"]
+
+
+def test_a_machine_that_has_just_started_asks_no_more_than_others(api: FakeApi) -> None:
+    """Its clock begins near zero, and an answer of then serves like any other."""
+    account = Account(api.client, organization_id=None, monotonic=lambda: 0.5)
+    organizations = {"items": [{"id": ORG, "name": "acme"}]}
+    documents = {"identities": IDENTITY, "entities": organizations}
+    api.will(lambda request: answer(documents[request.url.path.rpartition("/")[2]]))
+
+    for _ in range(2):
+        account.identity()
+        account.organization_id()
+
+    assert operations(api) == ["GET identities", "GET entities"]
 
 
 def test_a_list_does_not_serve_for_ever(api: FakeApi, account: Account, clock: Clock) -> None:
@@ -385,19 +431,23 @@ def test_the_only_organization_is_asked_for_once(api: FakeApi, account: Account)
     assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.parametrize(
+    ("items", "told"),
+    [
+        ([], "belongs to no active organization."),
+        ([{"id": "id-0", "name": "acme"}, {"id": "id-1"}], ":\n  - id-0 (acme)\n  - id-1"),
+    ],
+)
 def test_none_or_several_organizations_are_an_error_that_lists_them(
-    api: FakeApi, account: Account, count: int
+    api: FakeApi, account: Account, items: list[dict[str, str]], told: str
 ) -> None:
-    """Nobody guesses where a key is to be made."""
-    items = [{"id": f"id-{n}", "name": f"name-{n}"} for n in range(count)]
-
+    """Nobody guesses where a key is to be made; one without a name is listed by its ID alone."""
     api.will(answer({"items": items}))
 
     with pytest.raises(errors.OrganizationNotDetermined) as error:
         account.organization_id()
 
-    assert all(text in str(error.value) for item in items for text in item.values())
+    assert str(error.value).endswith(told)
 
 
 def test_a_configured_organization_is_not_asked_for(api: FakeApi) -> None:

@@ -1,6 +1,8 @@
 """Who vouches for the API: a real TLS server, with a certificate for somebody else."""
 
+import os
 import shutil
+import ssl
 import threading
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,49 @@ def test_authorities_that_were_read_ahead_are_not_read_again(tmp_path: Path) -> 
     assert Authorities.of(environ).context() is not first
 
 
-def test_reading_ahead_says_nothing(tmp_path: Path) -> None:
-    """What is wrong is said by the process that needs them."""
-    read_ahead({"SSL_CERT_FILE": str(tmp_path / "missing")})
+def test_each_of_several_folders_is_watched(tmp_path: Path) -> None:
+    """An authority that is withdrawn from one of them is trusted no longer."""
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+    environ = {"SSL_CERT_DIR": os.pathsep.join(map(str, folders))}
+
+    for folder in folders:
+        before = Authorities.of(environ).context()
+        assert Authorities.of(environ).context() is before
+        os.utime(folder, (1, 1))
+        assert Authorities.of(environ).context() is not before
+
+
+@pytest.mark.parametrize("key_log", [False, True])
+def test_authorities_are_read_ahead_unless_connections_are_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key_log: bool
+) -> None:
+    """Reading them is slow; but Python would open the log of the secrets for all processes."""
+    file, log = tmp_path / "authorities.pem", tmp_path / "keys"
+    shutil.copy(certifi.where(), file)
+    environ = {"SSL_CERT_FILE": str(file)} | ({"SSLKEYLOGFILE": str(log)} if key_log else {})
+    read: list[str] = []
+    make = ssl.create_default_context
+
+    def count(*, cafile: str, capath: str | None) -> ssl.SSLContext:
+        read.append(cafile)
+        return make(cafile=cafile, capath=capath)
+
+    monkeypatch.setattr(ssl, "create_default_context", count)
+
+    read_ahead(environ)
+
+    assert read == ([] if key_log else [str(file)])
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("variable", [None, "SSL_CERT_FILE"])
+def test_reading_ahead_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    """What is wrong, with certifi's file too, is said by the process that needs them."""
+    missing = str(tmp_path / "missing")
+    monkeypatch.setattr(certifi, "where", lambda: missing)
+
+    read_ahead({variable: missing} if variable else {})

@@ -198,6 +198,15 @@ def test_a_creation_is_sent_once_and_says_whether_it_may_have_happened(
     assert len(api.requests) == 1
 
 
+def test_an_alias_that_cannot_be_written_down_is_not_sent(api: FakeApi) -> None:
+    """No key can have come of it, so nobody is told to look for one."""
+    with pytest.raises(errors.NotSent, match="the alias is no Unicode text") as error:
+        api.will(answer(NEW)).create_key(ORG, alias="half a pair: \ud800", expire_at=None)
+
+    assert (error.value.method, error.value.may_have_happened) == ("POST", False)
+    assert api.requests == []
+
+
 def test_a_clock_that_is_wrong_is_suspected(api: FakeApi) -> None:
     """A 401 from a server whose time is another one."""
     date = (api.now + timedelta(hours=1)).strftime("%a, %d %b %Y %H:%M:%S GMT")
@@ -258,6 +267,14 @@ def test_a_redirect_is_not_followed(api: FakeApi) -> None:
         api.will(httpx.Response(302, headers={"Location": "https://x.example/"})).identity()
 
     assert len(api.requests) == 1
+
+
+def test_a_creation_that_is_redirected_says_so(api: FakeApi) -> None:
+    """What came in place of a key tells who stands in the way."""
+    redirect = httpx.Response(302, headers={"Location": "https://x.example/"})
+
+    with pytest.raises(errors.UnexpectedAnswer, match="it is a redirect with status 302"):
+        api.will(redirect).create_key(ORG, alias=None, expire_at=None)
 
 
 # -- Stops -----------------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ def test_files_of_windows_editors_are_read(home: Path, encode: object) -> None:
     ("content", "told"),
     [
         (f"[p]\nsecret_key = {SECRET}\n", "(line 2, column 14)"),
+        (f"[p]\nsecret_key = {SECRET}\n", 'in secret_key = "…", and every profile is a table'),
         (f'[p]\nsecret_key = "{SECRET}', "(at its end)"),
         (f'[p]\nsecret_key = "{SECRET}"\n[p]\n', "(line 3, column 3)"),
         (f"secret_key={SECRET}\n[p]\n", "(line 1, column 12)"),

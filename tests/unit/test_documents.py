@@ -3,6 +3,8 @@
 import cProfile
 import json
 import logging
+import re
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -70,6 +72,16 @@ def test_an_alias_is_kept_as_it_is_stored(alias: str) -> None:
     (key,) = documents.key_list(encoded({"items": [KEY | {"alias": alias}]}))
 
     assert key.alias == alias
+
+
+@pytest.mark.parametrize(("length", "kept"), [(9_998, True), (9_999, False)])
+def test_an_alias_beyond_measure_is_taken_as_missing(length: int, kept: bool) -> None:
+    """10,000 bytes with its quotes are enough; each key of the list would be held in memory."""
+    alias = "x" * length
+
+    (key,) = documents.key_list(encoded({"items": [KEY | {"alias": alias}]}))
+
+    assert key.alias == (alias if kept else None)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +152,22 @@ def test_an_id_that_is_acted_upon_has_to_be_one(value: object) -> None:
         documents.organizations(encoded({"items": [{"id": "o"}, {"id": value, "name": "x"}]}))
     with pytest.raises(NotAsDocumentedError, match=r"identity\.id"):
         documents.identity(encoded({"identity": {"id": value}}))
+
+
+@pytest.mark.parametrize(
+    ("read", "document", "told"),
+    [
+        (documents.organizations, {"items": [{"id": "o"}, 5]}, "items[1] is no object"),
+        (documents.identity, {"identity": []}, "identity is no object"),
+        (documents.identity, {"identity": {}}, "identity.id is no text that can be used"),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    read: Callable[[bytes], object], document: object, told: str
+) -> None:
+    """The text is what users report, so it says which part of the answer it is about."""
+    with pytest.raises(NotAsDocumentedError, match=f"^{re.escape(told)}$"):
+        read(encoded(document))
 
 
 # -- Creations -------------------------------------------------------------------------------------
@@ -242,7 +270,7 @@ def test_whatever_an_answer_provokes_is_an_error_of_ours(
     with pytest.raises(errors.RequestError, match=exception.__name__) as error:
         api.will(exception("Bearer 1.0")).create_key(ORG, alias=None, expire_at=None)
 
-    assert error.value.may_have_happened
+    assert (error.value.method, error.value.may_have_happened) == ("POST", True)
     assert "Bearer" not in str(error.value)
 
 

@@ -105,6 +105,54 @@ def test_no_word_of_python_is_in_a_message(error: Exception) -> None:
     assert not PYTHON.search(diagnosis.summary + "\n" + diagnosis.detail), diagnosis.detail
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            ForeignToken(Token.of_key(FULL).name, "7d1f", CALLERS[1]),
+            (
+                'Storage token with alias "ci" (',
+                "belongs to user 7d1f,",
+                "in use (the environment) are those of user 3c1f (dev@acme.example)",
+            ),
+        ),
+        (SecretClaimed("first", "second"), ("in this run: first and second.",)),
+        (
+            OwnerUnknown(["S3U_1", "S3U_2"], CALLERS[0]),
+            ("of several users (S3U_1, S3U_2),", "credentials are in use (3c1f)"),
+        ),
+        (NotKnownYet("credentials"), ("takes its settings from a resource",)),
+        (NotKnownYet("organization_id"), ("takes organization_id from a resource",)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_message_says_whose_and_which(error: Exception, words: tuple[str, ...]) -> None:
+    """What belongs to whom, by IDs that are not mixed up."""
+    detail = told(error).detail
+
+    assert [text for text in words if text not in detail] == []
+
+
+@pytest.mark.parametrize(
+    ("blocked", "idle", "reason"),
+    [
+        (False, False, "raise the time limit"),
+        (True, False, "This creation makes way for it."),
+        (False, True, "Nothing else was under way in this apply"),
+    ],
+)
+def test_a_creation_that_got_no_slot_says_how_long_it_has_waited_and_why_no_longer(
+    blocked: bool, idle: bool, reason: str
+) -> None:
+    """What to do about it depends on that."""
+    shortage = next(shortages())
+
+    detail = told(NoSlotCameFree(shortage, waited=89.6, blocked=blocked, idle=idle)).detail
+
+    assert "No slot came free within 1m30s," in detail
+    assert reason in detail
+
+
 def test_names_of_tokens_have_no_word_of_python() -> None:
     """A state may lack all but the access key ID."""
     for key in (BARE, FULL):

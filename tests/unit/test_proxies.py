@@ -159,6 +159,8 @@ def test_any_variables_give_a_proxy_none_or_their_name(proxy: str, no_proxy: str
         ("https_proxy", f"gopher://me:{PASSWORD}@proxy"),
         ("ALL_PROXY", f"socks4://me:{PASSWORD}@proxy"),
         ("ALL_PROXY", f"http://me:{PASSWORD}@pro xy"),
+        ("ALL_PROXY", f"http://m e:{PASSWORD}@proxy"),
+        ("ALL_PROXY", f"http://m\x1be:{PASSWORD}@proxy"),
         ("HTTPS_PROXY", "http://[::1"),
         ("SSL_CERT_FILE", "/no/such/file"),
         ("SSL_CERT_FILE", "/"),
@@ -179,6 +181,14 @@ def test_what_cannot_be_used_is_a_problem_that_names_the_variable(
     assert variable in problem.detail
     assert "None" not in problem.detail
     assert PASSWORD not in str(error.value)
+
+
+def test_a_scheme_that_is_no_proxys_is_told_those_that_are() -> None:
+    """Whoever has mistyped it can correct it."""
+    told = "HTTPS_PROXY must begin with one of http://, https://, socks5://, socks5h://"
+
+    with pytest.raises(UnusableVariableError, match=told):
+        proxy_for(CRUSOE, {"HTTPS_PROXY": "socks4://proxy"})
 
 
 def test_a_key_log_that_can_be_written_is_no_problem(tmp_path: Path) -> None:

@@ -60,9 +60,11 @@ def test_an_error_in_another_form_can_be_reported(api: FakeApi) -> None:
         ([], "[]"),
         ([[[[[[1]]]]]], "[[[[[…]]]]]"),
         ({"a": {"b": {"c": {"d": {"e": 1}}}}}, "{a: {b: {c: {d: {…}}}}}"),
+        ({"a": {"b": {"c": {"d": {}}}}}, "{a: {b: {c: {d: {}}}}}"),
         ("text", "text"),
         ({"a b": 1, SECRET + "!": 1, "\x1b": 1}, "{…: number, …: number, …: number}"),
         ({f"n{n}": n for n in range(100)}, "n11: number, …}"),
+        ({f"n{n}": n for n in range(12)}, "n11: number}"),
     ],
 )
 def test_the_shape_of_a_document_is_bounded(api: FakeApi, document: Any, shape: str) -> None:

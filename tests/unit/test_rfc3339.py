@@ -1,5 +1,7 @@
 """Points in time, compared exactly."""
 
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crusoe_provider.api.rfc3339 import Instant, expiry_or_none, parse_instant
+from crusoe_provider.api.rfc3339 import Instant, canonical, expiry_or_none, parse_instant
 
 moments = st.datetimes(
     min_value=datetime.fromisoformat("1971-01-01"),
@@ -32,6 +34,30 @@ def test_an_instant_survives_being_written_down(moment: datetime) -> None:
 
     assert parse_instant(text) == Instant.at(moment)
     assert text.endswith("Z")
+
+
+@pytest.fixture
+def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put this machine into another zone than UTC."""
+    with monkeypatch.context() as context:
+        context.setenv("TZ", "XYZ-05:45")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_elsewhere")
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: Instant.at(datetime(2040, 1, 1, tzinfo=UTC)),
+        lambda: parse_instant("2040-01-01T00:00:00Z"),
+        lambda: parse_instant("2040-01-01T01:00:00+01:00"),
+    ],
+)
+def test_an_instant_is_written_in_utc_wherever_the_machine_is(made: Callable[[], Instant]) -> None:
+    """Colleagues who share a state are in other zones, and no plan may differ for that."""
+    assert made().format() == "2040-01-01T00:00:00Z"
 
 
 @given(moments, st.integers(min_value=1, max_value=20))
@@ -106,6 +132,12 @@ def test_what_is_none(text: str) -> None:
     """A date without a time or a zone, and times that do not exist."""
     with pytest.raises(ValueError, match=r"no such|not an RFC 3339"):
         parse_instant(text)
+
+
+def test_capitals_are_for_what_is_a_time() -> None:
+    """Any other text goes out as the user wrote it."""
+    assert canonical("2040-01-01t00:00:00z") == "2040-01-01T00:00:00Z"
+    assert canonical("tomorrow") == "tomorrow"
 
 
 @pytest.mark.parametrize(

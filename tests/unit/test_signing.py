@@ -57,6 +57,15 @@ def test_what_crusoes_own_client_refuses_is_refused(name: str) -> None:
     assert case.get("secret_key", VECTORS["secret_key"]) not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("query", "told"), [(b"a=%zz", '"%zz"'), (b"%4", '"%4"'), (b"a=%\xff\xfe", '"%\ufffd\ufffd"')]
+)
+def test_an_escape_that_is_none_is_shown(query: bytes, told: str) -> None:
+    """Whatever bytes it has."""
+    with pytest.raises(SigningError, match=f"invalid URL escape {told}"):
+        canonical_query(query)
+
+
 def test_the_vectors_cover_both_outcomes() -> None:
     """So that an empty file does not pass."""
     assert len(SIGNED) >= 28
