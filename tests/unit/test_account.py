@@ -181,14 +181,15 @@ def test_a_machine_that_has_just_started_asks_no_more_than_others(api: FakeApi) 
     """Its clock begins near zero, and an answer of then serves like any other."""
     account = Account(api.client, organization_id=None, monotonic=lambda: 0.5)
     organizations = {"items": [{"id": ORG, "name": "acme"}]}
-    documents = {"identities": IDENTITY, "entities": organizations}
+    documents = {"identities": IDENTITY, "entities": organizations, "keys": KEYS}
     api.will(lambda request: answer(documents[request.url.path.rpartition("/")[2]]))
 
     for _ in range(2):
         account.identity()
         account.organization_id()
+        account.keys(ORG)
 
-    assert operations(api) == ["GET identities", "GET entities"]
+    assert operations(api) == ["GET identities", "GET entities", "GET keys"]
 
 
 def test_a_list_does_not_serve_for_ever(api: FakeApi, account: Account, clock: Clock) -> None:

@@ -105,7 +105,11 @@ def test_files_of_windows_editors_are_read(home: Path, encode: object) -> None:
         (f'profile = ["{SECRET}"]\n', "profile must be a string"),
         (f'[profile]\nsecret_key = "{SECRET}"\n', "profile must be a string"),
         (SECRET.encode() + b"\xff", "not UTF-8"),
+        # What Python's parser gives up on in other ways.
+        (f'[p]\nn = 1{"0" * 5000}\nsecret_key = "{SECRET}"\n', "is not valid TOML."),
+        (f'n = {"[" * 50_000}\n[p]\nsecret_key = "{SECRET}"\n', "is not valid TOML."),
     ],
+    ids=lambda value: value[:20] if isinstance(value, str) else None,
 )
 def test_a_broken_file_says_where_and_not_what(home: Path, content: str | bytes, told: str) -> None:
     """What stands at the place that is broken may be a secret without its quotes."""

@@ -74,7 +74,8 @@ def _parse(path: Path, content: bytes) -> ConfigFile:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise BrokenConfigFileError(f"{path} is not UTF-8 text.") from None
-    except tomllib.TOMLDecodeError as error:
+    # Not only a TOMLDecodeError: a number can be too long, and nesting too deep.
+    except (ValueError, RecursionError) as error:
         raise BrokenConfigFileError(
             f"{path} is not valid TOML{_position(error)}. Values must be in quotes, as in "
             'secret_key = "…", and every profile is a table that stands there once.'
@@ -97,7 +98,7 @@ def _settings(path: Path, profile: str, table: dict[str, Any]) -> dict[str, str]
     return {key: value.strip() for key, value in settings.items() if value.strip()}
 
 
-def _position(error: ValueError) -> str:
+def _position(error: Exception) -> str:
     # The parser's own text may quote what it found.
     match = _POSITION.search(str(error))
     if match is None:
