@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -105,3 +106,13 @@ def api() -> Iterator[FakeApi]:
     api = FakeApi()
     yield api
     api.client.close()
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put this machine into another zone than UTC."""
+    with monkeypatch.context() as context:
+        context.setenv("TZ", "XYZ-05:45")
+        time.tzset()
+        yield
+    time.tzset()

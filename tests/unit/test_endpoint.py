@@ -58,7 +58,13 @@ def test_names_elsewhere_are_not_looked_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["http://[fe80::1%25lo]", "ht\ntps://api.example", "\x00https://api.example", "//x", ""]
+    "text",
+    [
+        *("http://[fe80::1%25lo]", "ht\ntps://api.example", "\x00https://api.example", "//x", ""),
+        *("https://api.example?q", "https://api.example#f", "https://me@api.example"),
+        *("https://me:word@api.example", "https://api.example/a b", "ftp://api.example"),
+        *("https://192.0.2", "https://a!b.example", "https://-api.example", "https://a..example"),
+    ],
 )
 def test_what_is_no_endpoint(text: str) -> None:
     """Parsers forgive more than an endpoint may be forgiven."""

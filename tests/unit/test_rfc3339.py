@@ -1,7 +1,6 @@
 """Points in time, compared exactly."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 
@@ -36,17 +35,7 @@ def test_an_instant_survives_being_written_down(moment: datetime) -> None:
     assert text.endswith("Z")
 
 
-@pytest.fixture
-def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put this machine into another zone than UTC."""
-    with monkeypatch.context() as context:
-        context.setenv("TZ", "XYZ-05:45")
-        time.tzset()
-        yield
-    time.tzset()
-
-
-@pytest.mark.usefixtures("_elsewhere")
+@pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize(
     "made",
     [

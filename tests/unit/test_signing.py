@@ -133,3 +133,11 @@ def test_timestamps_are_utc_in_whole_seconds() -> None:
     zone = timezone(timedelta(hours=2))
 
     assert format_timestamp(datetime(2026, 11, 23, 1, 2, 3, 999, zone)) == "2026-11-22T23:02:03Z"
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_timestamp_is_in_utc_wherever_the_machine_is() -> None:
+    """Crusoe refuses any other."""
+    moment = datetime(2040, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+
+    assert format_timestamp(moment) == "2040-01-01T00:00:00Z"
