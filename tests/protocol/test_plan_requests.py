@@ -1,7 +1,6 @@
 """What a plan asks Crusoe for."""
 
 from crusoe_simulator.faults import Fault
-from support.plugin import dynamic
 from support.provider_fixtures import Provider
 from support.simulator_fixtures import Crusoe
 
@@ -17,15 +16,8 @@ def test_a_plan_that_is_not_checked_does_not_ask_who_the_caller_is(
     """
     identity = crusoe.simulator.faults.add(Fault("identity", hold="before"))
     provider.configure()
-    config = provider.config("resource", TOKEN, alias="t")
 
-    planned = provider.ask(
-        "PlanResourceChange",
-        type_name=TOKEN,
-        prior_state=dynamic(None),
-        proposed_new_state=config,
-        config=config,
-    )
+    planned = provider.plan_creation(TOKEN, alias="t")
     assert provider.plugin.shut_down() == 0
 
     assert not planned.diagnostics

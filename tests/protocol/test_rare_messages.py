@@ -40,15 +40,8 @@ def test_what_stops_a_plan_before_it_begins(
     cut = None if status else "before"
     crusoe.simulator.faults.add(Fault("organizations", times=None, answer=answer, cut=cut))  # type: ignore[arg-type]  # a literal
     provider.configure(max_retries=0)
-    config = provider.config("resource", TOKEN, alias="t")
 
-    planned = provider.ask(
-        "PlanResourceChange",
-        type_name=TOKEN,
-        prior_state=dynamic(None),
-        proposed_new_state=config,
-        config=config,
-    )
+    planned = provider.plan_creation(TOKEN, alias="t")
 
     assert summaries(errors(planned)) == [summary]
 
@@ -56,15 +49,8 @@ def test_what_stops_a_plan_before_it_begins(
 def test_an_expiry_within_the_renewal_is_refused(provider: Provider) -> None:
     """The token would have to be renewed at once, by the same date."""
     provider.configure()
-    config = provider.config("resource", TOKEN, expires_at=TOMORROW, renew_before="14d")
 
-    planned = provider.ask(
-        "PlanResourceChange",
-        type_name=TOKEN,
-        prior_state=dynamic(None),
-        proposed_new_state=config,
-        config=config,
-    )
+    planned = provider.plan_creation(TOKEN, expires_at=TOMORROW, renew_before="14d")
 
     assert summaries(errors(planned)) == ["Expiry is too near for the renewal"]
 

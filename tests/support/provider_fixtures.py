@@ -35,6 +35,17 @@ class Provider:
         names = [a.name for a in block.attributes] + [b.type_name for b in block.block_types]
         return dynamic(dict.fromkeys(names) | values)
 
+    def plan_creation(self, name: str, **values: Any) -> Any:
+        """Plan to create an object of a resource type with these arguments."""
+        config = self.config("resource", name, **values)
+        return self.ask(
+            "PlanResourceChange",
+            type_name=name,
+            prior_state=dynamic(None),
+            proposed_new_state=config,
+            config=config,
+        )
+
     def ask(self, rpc: str, **fields: Any) -> Any:
         """Call an RPC."""
         return getattr(self.plugin.provider, rpc)(getattr(pb, rpc).Request(**fields), timeout=60)

@@ -8,6 +8,8 @@ import httpcore
 import pytest
 
 from crusoe_provider.api import network
+from crusoe_provider.api.endpoint import Endpoint
+from crusoe_provider.api.proxies import proxy_for
 
 CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -74,3 +76,29 @@ def test_a_connection_whose_handshake_comes_too_late_is_closed() -> None:
     raw.go_on.set()
 
     assert late.closed.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("url", "context", "auth"),
+    [
+        ("http://me:word@proxy:3128", None, (b"me", b"word")),
+        ("https://proxy:3128", CONTEXT, None),
+        ("socks5://proxy:3128", None, None),
+    ],
+)
+def test_a_proxy_is_spoken_to_as_its_url_says(
+    url: str, context: ssl.SSLContext | None, auth: tuple[bytes, bytes] | None
+) -> None:
+    """With its name and password; over TLS only where that is asked for."""
+    server = proxy_for(Endpoint.parse("https://api.example"), {"HTTPS_PROXY": url})
+    assert server is not None
+
+    found = network._proxy(server, CONTEXT)
+
+    assert (found.url.scheme.decode(), found.url.host, found.url.port) == (
+        *(url.partition(":")[0], b"proxy"),
+        3128,
+    )
+    assert found.url.target == b"/"
+    assert found.ssl_context is context
+    assert found.auth == auth

@@ -1,14 +1,12 @@
 """Which proxy the environment names, and what can be wrong with proxies and TLS settings."""
 
 import contextlib
-import ssl
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crusoe_provider.api import network
 from crusoe_provider.api.endpoint import Endpoint
 from crusoe_provider.api.proxies import UnusableVariableError, proxy_for
 from crusoe_provider.api.settings import ENDPOINT
@@ -18,7 +16,6 @@ from crusoe_provider.provider.provider_block import ProviderBlock
 
 CRUSOE = Endpoint.parse(ENDPOINT)
 PASSWORD = "pass-of-the-proxy"
-CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 VARIABLES = {
     "CRUSOE_ACCESS_KEY_ID": "CKIDTEST",
     "CRUSOE_SECRET_KEY": "c2VjcmV0LW9mLXRoZS10ZXN0cw",
@@ -65,32 +62,6 @@ def test_a_name_or_a_password_may_be_missing(user: str, decoded: tuple[str, str]
 
     assert found is not None
     assert found.user == decoded
-
-
-@pytest.mark.parametrize(
-    ("url", "context", "auth"),
-    [
-        ("http://me:word@proxy:3128", None, (b"me", b"word")),
-        ("https://proxy:3128", CONTEXT, None),
-        ("socks5://proxy:3128", None, None),
-    ],
-)
-def test_a_proxy_is_spoken_to_as_its_url_says(
-    url: str, context: ssl.SSLContext | None, auth: tuple[bytes, bytes] | None
-) -> None:
-    """With its name and password; over TLS only where that is asked for."""
-    server = proxy_for(CRUSOE, {"HTTPS_PROXY": url})
-    assert server is not None
-
-    found = network._proxy(server, CONTEXT)
-
-    assert (found.url.scheme.decode(), found.url.host, found.url.port) == (
-        *(url.partition(":")[0], b"proxy"),
-        3128,
-    )
-    assert found.url.target == b"/"
-    assert found.ssl_context is context
-    assert found.auth == auth
 
 
 @pytest.mark.parametrize(

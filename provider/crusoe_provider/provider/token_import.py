@@ -89,10 +89,8 @@ def with_secret(
     secret = session.claim_import_secret(token.access_key_id, importer)
     if secret is None:
         diagnostics.add_warning(*_SECRET_UNKNOWN)
-    elif is_encrypted(secret):
+    elif is_encrypted(secret) or session.terraform.imports_only():
         return token.but(**Recipients(()).kept(secret))
-    elif session.terraform.imports_only():
-        return token.but(secret_key=secret)
     else:
         session.await_secret(token.access_key_id)
     return token

@@ -151,15 +151,15 @@ def _plan_object(
     planned = found.resource.plan(context, prior, dict(planned))
     response.planned_private = stored_private(private)
     like = proposed
-    if prior is not None and prior != proposed and not _changed_attributes(codec, prior, planned):
-        # No change: another spelling is none. But where some elements of a list were not known to
-        # the plan, Terraform compares the others literally with what the apply plans once more.
-        like = proposed if terraform.is_applying() else prior
-    response.planned_state.CopyFrom(codec.encode(planned, like=like))
     if prior is not None:
-        replacing = _replacing_attributes(codec, prior, planned)
-        names = sorted(replacing | context.requires_replace)
+        changed = _changed_attributes(codec, prior, planned)
+        if not changed and prior != proposed:
+            # Another spelling is no change. But where some elements of a list were not known to the
+            # plan, Terraform compares the others literally with what the apply plans once more.
+            like = proposed if terraform.is_applying() else prior
+        names = sorted(_replacing_attributes(codec, changed) | context.requires_replace)
         response.requires_replace.extend(attribute_path([name]) for name in names)
+    response.planned_state.CopyFrom(codec.encode(planned, like=like))
     found.identify(response.planned_identity, planned)
 
 
@@ -199,11 +199,11 @@ def _changed_attributes(codec: StateCodec, before: State, after: State) -> set[s
     }
 
 
-def _replacing_attributes(codec: StateCodec, prior: State, planned: State) -> set[str]:
-    """Return the names of the attributes whose planned change the schema says to replace for."""
+def _replacing_attributes(codec: StateCodec, changed: set[str]) -> set[str]:
+    """Return those of the names whose planned change the schema says to replace for."""
     return {
         name
-        for name in _changed_attributes(codec, prior, planned)
+        for name in changed
         if name in codec.attributes and codec.attributes[name].requires_replace
     }
 
