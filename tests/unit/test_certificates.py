@@ -3,23 +3,42 @@
 import os
 import shutil
 import ssl
+import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import certifi
 import pytest
 
-from crusoe_provider.api import errors
+from crusoe_provider.api import errors, tls
 from crusoe_provider.api.client import CrusoeClient
 from crusoe_provider.api.tls import Authorities, read_ahead
 from crusoe_provider.provider.configuration import resolve
 from crusoe_provider.provider.provider_block import ProviderBlock
-from support.tls_servers import tls_server
+from harness.authorities import add_to_folder
+from support.tls_servers import TlsServer, tls_server
 
 SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cw"
 PAIR: dict[str, Any] = {"access_key_id": "BLOCK", "secret_key": SECRET}
 SCHEMES = ["https", "HTTPS", "Https", "httpS"]
+
+
+class System(NamedTuple):
+    """What a system may have.
+
+    Attributes:
+        server: A server whose certificate vouches for itself.
+        folder: Its folder of certificates.
+        file: The first place of its file of certificates.
+        second: The second place.
+    """
+
+    server: TlsServer
+    folder: Path
+    file: Path
+    second: Path
 
 
 def client(home: Path, environ: dict[str, str], **block: Any) -> CrusoeClient:
@@ -78,6 +97,127 @@ def test_authorities_of_the_environment_count_on_loopback_too(
             with pytest.raises(errors.ConnectionFailed, match="SSL_CERT_DIR"):
                 crusoe.create_key("o", alias=None, expire_at=None)
         crusoe.close()
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
+    """A system without authorities, beside a server whose certificate nobody else vouches for."""
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(tls, "SYSTEM_FILES", (str(tmp_path / "first"), str(tmp_path / "second")))
+    monkeypatch.setattr(tls, "SYSTEM_FOLDER", str(folder))
+    with tls_server(tmp_path, name="127.0.0.1") as server:
+        yield System(server, folder, tmp_path / "first", tmp_path / "second")
+
+
+def in_folder(system: System) -> None:
+    add_to_folder(system.folder, system.server.certificate)
+
+
+def in_folder_and_file(system: System) -> None:
+    in_folder(system)
+    shutil.copy(system.server.certificate, system.file)
+
+
+def in_file(system: System) -> None:
+    shutil.copy(system.server.certificate, system.file)
+
+
+def in_the_second_file(system: System) -> None:
+    system.file.write_text("")
+    shutil.copy(system.server.certificate, system.second)
+
+
+def appended_to_the_file_alone(system: System) -> None:
+    (other := system.folder.parent / "other").mkdir()
+    with tls_server(other, name="elsewhere.example") as elsewhere:
+        add_to_folder(system.folder, elsewhere.certificate)
+        pems = (elsewhere.certificate.read_bytes(), system.server.certificate.read_bytes())
+        system.file.write_bytes(b"".join(pems))
+
+
+def in_file_beside_links_that_lead_nowhere(system: System) -> None:
+    in_file(system)
+    add_to_folder(system.folder, system.server.certificate)
+    link = next(system.folder.iterdir())
+    link.unlink()
+    link.symlink_to("/nowhere")
+
+
+def in_folder_beside_a_file_that_has_less(system: System) -> None:
+    in_folder(system)
+    system.file.write_text("none\n")
+
+
+@pytest.mark.parametrize(
+    ("install", "source"),
+    [
+        (in_folder, "certs"),
+        (in_folder_and_file, "certs"),
+        (in_folder_beside_a_file_that_has_less, "certs"),
+        (in_file, "first"),
+        (in_the_second_file, "second"),
+        (appended_to_the_file_alone, "first"),
+        (in_file_beside_links_that_lead_nowhere, "first"),
+    ],
+)
+def test_an_authority_that_the_system_has_is_trusted(
+    tmp_path: Path, system: System, install: Callable[[System], None], source: str
+) -> None:
+    """As by Terraform itself, however the system keeps it."""
+    install(system)
+
+    crusoe = of_block(tmp_path, f"https://127.0.0.1:{system.server.port}/v1", {})
+
+    assert crusoe.create_key("o", alias=None, expire_at=None).access_key_id == "CKIA1"
+    assert Authorities().source == str(tmp_path / source)
+    crusoe.close()
+
+
+def nothing(_system: System) -> None:
+    pass
+
+
+def a_file_that_is_broken(system: System) -> None:
+    system.file.write_text("-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n")
+
+
+@pytest.mark.parametrize("install", [nothing, a_file_that_is_broken])
+def test_without_authorities_of_the_system_those_of_certifi_count(
+    tmp_path: Path, system: System, install: Callable[[System], None]
+) -> None:
+    """And the error says so."""
+    install(system)
+    crusoe = of_block(tmp_path, f"https://127.0.0.1:{system.server.port}/v1", {})
+
+    with pytest.raises(errors.ConnectionFailed, match="authorities are those of certifi"):
+        crusoe.identity()
+
+    assert system.server.requests == []
+    crusoe.close()
+
+
+def test_only_a_linux_keeps_its_authorities_in_files(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_folder_and_file(system)
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    assert Authorities().source == "certifi"
+
+
+def test_a_variable_counts_before_the_system(tmp_path: Path, system: System) -> None:
+    """Whoever names somebody means nobody else."""
+    in_folder_and_file(system)
+    environ = {"SSL_CERT_FILE": certifi.where()}
+    crusoe = of_block(tmp_path, f"https://127.0.0.1:{system.server.port}/v1", environ)
+
+    with pytest.raises(errors.ConnectionFailed, match="authorities are those of SSL_CERT_FILE"):
+        crusoe.identity()
+
+    assert system.server.requests == []
+    crusoe.close()
 
 
 def test_a_certificate_for_another_host_is_refused_whoever_vouches_for_it(tmp_path: Path) -> None:
@@ -150,6 +290,7 @@ def test_reading_ahead_says_nothing(
 ) -> None:
     """What is wrong, with certifi's file too, is said by the process that needs them."""
     missing = str(tmp_path / "missing")
+    monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(certifi, "where", lambda: missing)
 
     read_ahead({variable: missing} if variable else {})

@@ -16,6 +16,7 @@ from typing import Any
 import certifi
 import pytest
 
+from crusoe_provider.api import tls
 from crusoe_provider.api.settings import Settings
 from crusoe_provider.cli import check as check_module
 from crusoe_provider.cli import report
@@ -307,6 +308,8 @@ def test_authorities_that_are_gone_are_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An installation that somebody has cleaned up too well."""
+    monkeypatch.setattr(tls, "SYSTEM_FILES", ())
+    monkeypatch.setattr(tls, "SYSTEM_FOLDER", "/nowhere")
     monkeypatch.setattr(certifi, "where", lambda: "/nowhere/cacert.pem")
 
     settings = settings_of(variables("https://api.invalid/v1"), tmp_path)

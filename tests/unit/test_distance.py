@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import certifi
 import httpx
 import pytest
 
@@ -54,6 +55,28 @@ def test_a_request_takes_a_round_trip(tmp_path: Path, port: int) -> None:
     assert first > 3 * ROUND_TRIP
     # Machines under load are late, but not each time.
     assert ROUND_TRIP < min(later) < 2 * ROUND_TRIP
+
+
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_its_authority_is_in_a_folder_where_the_system_has_one(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch, has_folder: bool
+) -> None:
+    """By their hashes, the system's own beside it."""
+    system = tmp_path / "system"
+    system.mkdir()
+    if has_folder:
+        (system / "01234567.0").symlink_to(certifi.where())
+    paths = ssl.get_default_verify_paths()._replace(capath=str(system))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+
+    with Far(tmp_path / "far", port, 0.0) as far:
+        if far.folder is not None:
+            context = ssl.create_default_context(capath=str(far.folder))
+            with httpx.Client(verify=context, trust_env=False) as client:
+                get(client, far)
+            assert (far.folder / "01234567.0").is_file()
+
+    assert (far.folder is not None) is has_folder
 
 
 def test_its_certificate_is_not_trusted_by_everybody(tmp_path: Path, port: int) -> None:

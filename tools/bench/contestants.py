@@ -36,6 +36,8 @@ class Contestant:
         plugin: Its executable.
         variables: Environment variables that it gets beside the others.
         takes_credentials: Whether its provider block does, as one for each user has to.
+        asks_folder: Whether it looks an authority up in the system's folder, if that has them by
+            their hashes, instead of reading a file of them all.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Contestant:
     plugin: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     takes_credentials: bool = True
+    asks_folder: bool = False
 
     def workspace(
         self, folder: Path, simulator: Simulator, variables: Mapping[str, str] | None = None
@@ -146,6 +149,9 @@ def contestants(python: Path, ours: Path) -> Iterator[Contestant]:
     plain.write_text(f'#!/bin/sh\nexec "{python}" "{program}" "$@"\n')
     plain.chmod(0o700)
     yield Contestant("plain tf", TOKEN, SOURCE, plain, takes_credentials=False)
-    yield Contestant(OURS, TOKEN, SOURCE, ours)
-    yield Contestant(f"{OURS}, cold starts", TOKEN, SOURCE, ours, {"CRUSOE_WARM_START": "0"})
-    yield Contestant(f"{OURS}, binary of a release", TOKEN, SOURCE, binary())
+    for name, plugin, variables in (
+        (OURS, ours, {}),
+        (f"{OURS}, cold starts", ours, {"CRUSOE_WARM_START": "0"}),
+        (f"{OURS}, binary of a release", binary(), {}),
+    ):
+        yield Contestant(name, TOKEN, SOURCE, plugin, variables, asks_folder=True)

@@ -24,8 +24,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from harness.authorities import add_to_folder
+
 _HOST: Final = "127.0.0.1"
 _CHUNK: Final = 65536
+_AUTHORITY: Final = "authority.pem"
 _SIGNS: Final = x509.KeyUsage(
     digital_signature=True,
     key_cert_sign=True,
@@ -49,6 +52,7 @@ class Far:
 
     Attributes:
         authorities: A file with the authorities of this system, and the one of this server.
+        folder: A folder of the same, by their hashes; `None` where the system has no such folder.
         port: The port at which the server is reached from afar, by TLS.
     """
 
@@ -60,6 +64,7 @@ class Far:
         self._round_trip = round_trip
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(_certificate(folder, self.authorities))
+        self.folder = _hashed_folder(folder)
         self._writers: list[asyncio.StreamWriter] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -155,7 +160,9 @@ def _certificate(folder: Path, authorities: Path) -> Path:
     authority = _signed("an authority", authority_key, None)
     own = _signed(_HOST, key, (authority, authority_key))
     system = Path(os.environ.get("SSL_CERT_FILE") or _system_bundle()).read_bytes()
-    authorities.write_bytes(system + b"\n" + authority.public_bytes(serialization.Encoding.PEM))
+    own_authority = folder / _AUTHORITY
+    own_authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    authorities.write_bytes(system + b"\n" + own_authority.read_bytes())
     file = folder / "certificate.pem"
     private = key.private_bytes(
         serialization.Encoding.PEM,
@@ -165,6 +172,20 @@ def _certificate(folder: Path, authorities: Path) -> Path:
     file.write_bytes(private + own.public_bytes(serialization.Encoding.PEM))
     file.chmod(0o600)
     return file
+
+
+def _hashed_folder(folder: Path) -> Path | None:
+    """Copy the system's folder of authorities, and add the one that was made to it."""
+    system = Path(ssl.get_default_verify_paths().capath or os.devnull)
+    links = list(system.glob("*.[0-9]"))
+    if not links:
+        return None
+    hashed = folder / "authorities"
+    hashed.mkdir()
+    for link in links:
+        (hashed / link.name).symlink_to(link.resolve())
+    add_to_folder(hashed, folder / _AUTHORITY)
+    return hashed
 
 
 def _system_bundle() -> str:

@@ -1,6 +1,7 @@
 """What users wait for: the life of one key, here and far away, and many provider blocks.
 
-All of it goes over TLS, with the authorities of this system, as to Crusoe itself. Any other
+All of it goes over TLS, with the authorities of this system, as to Crusoe itself; a provider that
+would look one up in the system's folder gets such a folder, others a file. Any other
 provider takes part with `BENCH_BESIDE=FOLDER:RESOURCE_TYPE`: the folder of its executable, and the
 resource that is made with it, without arguments. It gets the environment that this provider gets,
 and the variables `CRUSOE_…` of whoever runs the benchmark beside.
@@ -137,10 +138,11 @@ def _far(
     folder = FOLDER / f"far-{n}"
     url = urlsplit(simulator.endpoint)
     far = stack.enter_context(Far(folder / "tls", url.port or 0, round_trip))
-    variables = {
-        "CRUSOE_API_ENDPOINT": f"https://127.0.0.1:{far.port}{url.path}",
-        "SSL_CERT_FILE": str(far.authorities),
-    }
+    variables = {"CRUSOE_API_ENDPOINT": f"https://127.0.0.1:{far.port}{url.path}"}
+    if contestant.asks_folder and far.folder:
+        variables["SSL_CERT_DIR"] = str(far.folder)
+    else:
+        variables["SSL_CERT_FILE"] = str(far.authorities)
     workspace = contestant.workspace(folder / "terraform", simulator, variables)
     if blocks:
         workspace.write(_in_blocks(contestant, simulator, blocks), name="resource.tf")

@@ -4,7 +4,7 @@ import contextlib
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import httpcore
 import httpx
@@ -17,6 +17,9 @@ from crusoe_provider.api.models import NewStorageKey
 from crusoe_provider.api.proxies import UnusableVariableError
 from crusoe_provider.api.signing import SigningError
 from crusoe_provider.api.text import printable
+
+if TYPE_CHECKING:
+    from crusoe_provider.api.tls import Authorities
 
 Document = TypeVar("Document")
 
@@ -40,7 +43,9 @@ _NEVER_SENT: Final = (
 
 
 @contextlib.contextmanager
-def translated(method: str, path: str, *, authorities: str = "") -> Iterator[None]:
+def translated(
+    method: str, path: str, *, authorities: "Authorities | None" = None
+) -> Iterator[None]:
     """Let nothing but errors of ours out: whatever else an answer provokes becomes one of them.
 
     What is not known to have come before the request was sent counts as "may have happened".
@@ -48,7 +53,7 @@ def translated(method: str, path: str, *, authorities: str = "") -> Iterator[Non
     Args:
         method: The method of the request.
         path: Its path.
-        authorities: Which variables name the authorities that vouch for certificates, if any do.
+        authorities: Those who vouch for certificates, where a connection may be made.
     """
     try:
         yield
@@ -154,7 +159,7 @@ def failure(answer: Answer, *, now: datetime) -> errors.ApiError | None:
 
 
 def _connection_failed(
-    method: str, path: str, error: Exception, authorities: str
+    method: str, path: str, error: Exception, authorities: "Authorities | None"
 ) -> errors.ConnectionFailed:
     return errors.ConnectionFailed(
         f"{method} {path} got no answer: {_cause(error, authorities)}.",
@@ -163,7 +168,7 @@ def _connection_failed(
     )
 
 
-def _cause(error: Exception, authorities: str) -> str:
+def _cause(error: Exception, authorities: "Authorities | None") -> str:
     """Return why there is no answer. Only what never holds a header is quoted."""
     match error:
         case (
@@ -176,7 +181,7 @@ def _cause(error: Exception, authorities: str) -> str:
         case httpx.TimeoutException() | httpcore.TimeoutException():
             cause = "it took longer than the request timeout"
         case httpx.ConnectError() | httpcore.ConnectError() if _has_cause(error, ssl.SSLError):
-            trusted = f"; authorities are those of {authorities}" if authorities else ""
+            trusted = f"; authorities are those of {authorities.source}" if authorities else ""
             cause = f"TLS failed ({_quoted(error)}{trusted})"
         case httpx.ConnectError() | httpcore.ConnectError():
             cause = f"the connection could not be made ({_quoted(error)})"

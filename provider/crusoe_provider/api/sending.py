@@ -196,7 +196,7 @@ class Sender:
         try:
             with contextlib.ExitStack() as stack:
                 stack.enter_context(
-                    responses.translated(method, path, authorities=self._authorities.source)
+                    responses.translated(method, path, authorities=self._authorities)
                 )
                 client = self._opened(method, path)
                 if isinstance(self._channel, Network):

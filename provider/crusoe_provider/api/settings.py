@@ -29,7 +29,7 @@ class Settings:
         request_timeout: How long one request may take, from connecting to the last byte.
         max_retries: How often a failed request is sent again.
         proxy: The proxy that leads to the endpoint, if one does.
-        authorities: Who vouches for certificates; `None` for certifi's.
+        authorities: Who vouches for certificates; `None` for the usual ones.
         profile: The profile that objects name for these credentials, if they do; for the log.
     """
 

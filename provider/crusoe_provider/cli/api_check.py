@@ -189,7 +189,7 @@ class _Check:
         if self._network.tls_version is None:
             message = f"{settings.endpoint.url}, plain http, as on this machine only"
         else:
-            trusted = (settings.authorities or Authorities()).source or "certifi"
+            trusted = (settings.authorities or Authorities()).source
             message = (
                 f"{settings.endpoint.url}{way}, {self._network.tls_version}, certificate verified "
                 f"(authorities of {trusted})"
@@ -282,8 +282,8 @@ def _advice_on_silence() -> str:
 def _advice_on_tls() -> str:
     return (
         "Check the clock of this machine. If a proxy puts a certificate of its own in the place of "
-        "Crusoe's, name the file with its authority in SSL_CERT_FILE. Verification cannot be "
-        "switched off."
+        "Crusoe's, install its authority in this system (Linux), or name the file with it in "
+        "SSL_CERT_FILE. Verification cannot be switched off."
     )
 
 
