@@ -70,7 +70,7 @@ are in use and whether they work: see [Check an installation](guides/check.md).
 | `CRUSOE_STORAGE_TOKEN_SECRET` | the secret of the storage token that is imported |
 | `CRUSOE_WARM_START` | `0` has each plugin process start by itself, which takes longer (Linux) |
 | `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | which proxy leads to the API; in small letters as well |
-| `SSL_CERT_FILE`, `SSL_CERT_DIR` | who vouches for its certificate; else the system (Linux) or certifi |
+| `SSL_CERT_FILE`, `SSL_CERT_DIR` | who vouches for it; else the system (Linux), or certifi |
 """
 _NOTICE: Final = """\
 ~> **Security notice** The secret of this token is stored {how} in the state of Terraform, and in \
