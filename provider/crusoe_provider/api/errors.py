@@ -6,6 +6,7 @@
     └── RequestError                  one request failed
         ├── NotSent                   it could not even be sent
         ├── ConnectionFailed          no answer
+        │   └── TlsFailed             TLS could not be agreed on
         ├── UnexpectedAnswer          an answer that is none of Crusoe's
         ├── NotDeleted                a deletion that the list does not confirm
         └── ApiError                  Crusoe answered, and the answer was not success
@@ -71,6 +72,10 @@ class NotSent(RequestError):
 
 class ConnectionFailed(RequestError):
     """No answer came."""
+
+
+class TlsFailed(ConnectionFailed):
+    """No connection was made, for want of trust in a certificate or for another reason of TLS."""
 
 
 class UnexpectedAnswer(RequestError):

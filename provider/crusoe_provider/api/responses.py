@@ -161,7 +161,8 @@ def failure(answer: Answer, *, now: datetime) -> errors.ApiError | None:
 def _connection_failed(
     method: str, path: str, error: Exception, authorities: "Authorities | None"
 ) -> errors.ConnectionFailed:
-    return errors.ConnectionFailed(
+    kind = errors.TlsFailed if _is_of_tls(error) else errors.ConnectionFailed
+    return kind(
         f"{method} {path} got no answer: {_cause(error, authorities)}.",
         method=method,
         may_have_happened=not isinstance(error, _NEVER_SENT),
@@ -180,7 +181,7 @@ def _cause(error: Exception, authorities: "Authorities | None") -> str:
             cause = "no connection could be made in time"
         case httpx.TimeoutException() | httpcore.TimeoutException():
             cause = "it took longer than the request timeout"
-        case httpx.ConnectError() | httpcore.ConnectError() if _has_cause(error, ssl.SSLError):
+        case _ if _is_of_tls(error):
             trusted = f"; authorities are those of {authorities.source}" if authorities else ""
             cause = f"TLS failed ({_quoted(error)}{trusted})"
         case httpx.ConnectError() | httpcore.ConnectError():
@@ -196,9 +197,14 @@ def _quoted(error: Exception) -> str:
     return printable(str(error), _LONGEST_CAUSE)
 
 
-def _has_cause(error: BaseException, kind: type[BaseException]) -> bool:
-    cause = error.__cause__ or error.__context__
-    return isinstance(error, kind) or (cause is not None and _has_cause(cause, kind))
+def _is_of_tls(error: Exception) -> bool:
+    """Say whether a connection was not made because of TLS."""
+    if not isinstance(error, httpx.ConnectError | httpcore.ConnectError):
+        return False
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
 
 
 def _reason(answer: Answer, body: documents.ErrorBody) -> str:

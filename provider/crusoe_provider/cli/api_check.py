@@ -1,6 +1,5 @@
 """Checks of the way to the API and of what it answers. Nothing but GETs, within a bounded time."""
 
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -166,8 +165,6 @@ class _Check:
         if isinstance(error, errors.Interrupted):
             message = f"No answer within the {self._seconds:g} seconds of all requests. {error}"
             return Line(name, Status.PROBLEM, message, _advice_on_silence(), details)
-        if _has_cause(error, ssl.SSLError):
-            return Line(name, Status.PROBLEM, str(error), _advice_on_tls(), details)
         source = self._settings.credentials_source
         return Line(name, Status.PROBLEM, str(error), advice(error, credentials=source), details)
 
@@ -277,19 +274,3 @@ def _caller_line(caller: "Identity") -> Line:
 
 def _advice_on_silence() -> str:
     return "Try again later; if it stays, look at the network and at proxies in between."
-
-
-def _advice_on_tls() -> str:
-    return (
-        "Check the clock of this machine. If a proxy puts a certificate of its own in the place of "
-        "Crusoe's, install its authority in this system (Linux), or name the file with it in "
-        "SSL_CERT_FILE. Verification cannot be switched off."
-    )
-
-
-def _has_cause(error: BaseException | None, kind: type[BaseException]) -> bool:
-    while error is not None:
-        if isinstance(error, kind):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -53,6 +53,11 @@ _ADVICE: Final[Mapping[type[errors.CrusoeError], str]] = {
         "Check the network, a proxy in between, and api_endpoint; a slow connection may need a "
         "longer request_timeout. Then run Terraform again."
     ),
+    errors.TlsFailed: (
+        "Check api_endpoint and the clock of this machine. If a proxy puts a certificate of its "
+        "own in the place of Crusoe's, install its authority in this system (Linux), or name the "
+        "file with it in SSL_CERT_FILE. Verification cannot be switched off."
+    ),
     errors.UnexpectedAnswer: (
         "Check that api_endpoint leads to the Crusoe API and that no proxy answers in its place."
     ),
