@@ -16,7 +16,7 @@
             ├── RateLimited           429
             └── ServerError           5xx
 
-The text of each is a sentence or two for the user: what happened, in one printable line. No text
+The text of each is a sentence or two for the user: what happened, in printable characters. No text
 holds a secret. The client raises nothing else: see `responses.translated`.
 """
 
