@@ -25,7 +25,7 @@ class TlsServer:
 
     Attributes:
         port: Where it listens, on 127.0.0.1.
-        certificate: The file with its certificate, which is its own authority.
+        certificate: The file with the certificate that vouches for it, as a rule its own.
         requests: The request lines that came in.
     """
 
@@ -35,11 +35,17 @@ class TlsServer:
 
 
 @contextlib.contextmanager
-def tls_server(folder: Path, *, name: str) -> Iterator[TlsServer]:
-    """Serve with a certificate for `name`: a host name or an IP address."""
-    certificate = _certificate(folder, name)
+def tls_server(folder: Path, *, name: str, below: bool = False) -> Iterator[TlsServer]:
+    """Serve with a certificate for `name`.
+
+    Args:
+        folder: Where the files go.
+        name: A host name or an IP address.
+        below: Whether the authority is not its own, and is below another one that is not there.
+    """
+    certificate = _certificate(folder, name, below=below)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, folder / "key.pem")
+    context.load_cert_chain(folder / "key.pem")
     requests: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -73,33 +79,48 @@ def tls_server(folder: Path, *, name: str) -> Iterator[TlsServer]:
         thread.join()
 
 
-def _certificate(folder: Path, name: str) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def _certificate(folder: Path, name: str, *, below: bool) -> Path:
+    """Make a certificate for `name`, with its key; return the file with who vouches for it."""
+    authority_key, root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
+    if not below:
+        own = _signed(name, key, name, key, authority=True)
+        vouching = own
+    else:  # trusted is an authority that another one, which nobody knows, vouches for
+        own = _signed(name, key, "below", authority_key, authority=False)
+        vouching = _signed("below", authority_key, "root", root_key, authority=True)
+    path = folder / "certificate.pem"
+    path.write_bytes(vouching.public_bytes(serialization.Encoding.PEM))
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (folder / "key.pem").write_bytes(private + own.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def _signed(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    *,
+    authority: bool,
+) -> x509.Certificate:
     try:
         alternative: x509.GeneralName = x509.IPAddress(ip_address(name))
     except ValueError:
         alternative = x509.DNSName(name)
     now = datetime.now(UTC)
-    certificate = (
+    return (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .sign(issuer_key, hashes.SHA256())
     )
-    path = folder / "certificate.pem"
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return path

@@ -6,6 +6,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import pytest
 
 from crusoe_provider.api import errors, tls
 from crusoe_provider.api.client import CrusoeClient
+from crusoe_provider.api.proxies import UnusableVariableError
 from crusoe_provider.api.tls import Authorities, read_ahead
 from crusoe_provider.provider.configuration import resolve
 from crusoe_provider.provider.provider_block import ProviderBlock
@@ -106,21 +108,28 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
     folder.mkdir()
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(tls, "SYSTEM_FILES", (str(tmp_path / "first"), str(tmp_path / "second")))
-    monkeypatch.setattr(tls, "SYSTEM_FOLDER", str(folder))
+    other = tmp_path / "other folder"
+    other.mkdir()
+    monkeypatch.setattr(tls, "SYSTEM_FOLDERS", (str(folder), str(other)))
     with tls_server(tmp_path, name="127.0.0.1") as server:
         yield System(server, folder, tmp_path / "first", tmp_path / "second")
 
 
-def in_folder(system: System) -> None:
+def hashed(system: System) -> None:
     add_to_folder(system.folder, system.server.certificate)
 
 
-def in_folder_and_file(system: System) -> None:
-    in_folder(system)
-    shutil.copy(system.server.certificate, system.file)
+def hashed_and_in_the_file(system: System) -> None:
+    hashed(system)
+    in_the_file(system)
 
 
-def in_file(system: System) -> None:
+def hashed_beside_a_file_without_any(system: System) -> None:
+    hashed(system)
+    system.file.write_text("none\n")
+
+
+def in_the_file(system: System) -> None:
     shutil.copy(system.server.certificate, system.file)
 
 
@@ -130,48 +139,83 @@ def in_the_second_file(system: System) -> None:
 
 
 def appended_to_the_file_alone(system: System) -> None:
-    (other := system.folder.parent / "other").mkdir()
+    another_is_hashed(system)
+    system.file.write_bytes(system.server.certificate.read_bytes())
+
+
+def appended_to_a_line_without_an_end(system: System) -> None:
+    """OpenSSL refuses such a file as a whole."""
+    own = system.server.certificate.read_bytes()
+    system.file.write_bytes(own.strip() + own)
+
+
+def in_the_file_beside_links_that_lead_nowhere(system: System) -> None:
+    in_the_file(system)
+    (system.folder / "01234567.0").symlink_to("/nowhere")
+
+
+def linked_by_the_hash_of_the_one_before(system: System) -> None:
+    (system.folder / "01234567.0").symlink_to(system.server.certificate)
+    in_the_file(system)
+
+
+def put_beside_the_hashed_ones(system: System) -> None:
+    another_is_hashed(system)
+    shutil.copy(system.server.certificate, system.folder / "corporate.pem")
+
+
+def put_into_the_other_folder(system: System) -> None:
+    another_is_hashed(system)
+    shutil.copy(system.server.certificate, system.folder.parent / "other folder" / "corporate")
+
+
+def another_is_hashed(system: System) -> None:
+    (other := system.folder.parent / "elsewhere").mkdir()
     with tls_server(other, name="elsewhere.example") as elsewhere:
         add_to_folder(system.folder, elsewhere.certificate)
-        pems = (elsewhere.certificate.read_bytes(), system.server.certificate.read_bytes())
-        system.file.write_bytes(b"".join(pems))
-
-
-def in_file_beside_links_that_lead_nowhere(system: System) -> None:
-    in_file(system)
-    add_to_folder(system.folder, system.server.certificate)
-    link = next(system.folder.iterdir())
-    link.unlink()
-    link.symlink_to("/nowhere")
-
-
-def in_folder_beside_a_file_that_has_less(system: System) -> None:
-    in_folder(system)
-    system.file.write_text("none\n")
 
 
 @pytest.mark.parametrize(
-    ("install", "source"),
+    ("install", "at_once"),
     [
-        (in_folder, "certs"),
-        (in_folder_and_file, "certs"),
-        (in_folder_beside_a_file_that_has_less, "certs"),
-        (in_file, "first"),
-        (in_the_second_file, "second"),
-        (appended_to_the_file_alone, "first"),
-        (in_file_beside_links_that_lead_nowhere, "first"),
+        (hashed, True),
+        (hashed_and_in_the_file, True),
+        (hashed_beside_a_file_without_any, True),
+        (in_the_file, True),
+        (in_the_second_file, True),
+        (appended_to_the_file_alone, False),
+        (appended_to_a_line_without_an_end, False),
+        (in_the_file_beside_links_that_lead_nowhere, False),
+        (linked_by_the_hash_of_the_one_before, False),
+        (put_beside_the_hashed_ones, False),
+        (put_into_the_other_folder, False),
     ],
 )
 def test_an_authority_that_the_system_has_is_trusted(
-    tmp_path: Path, system: System, install: Callable[[System], None], source: str
+    tmp_path: Path, system: System, install: Callable[[System], None], at_once: bool
 ) -> None:
-    """As by Terraform itself, however the system keeps it."""
+    """As by Terraform itself, however the system keeps it; everything is read only if need be."""
     install(system)
 
     crusoe = of_block(tmp_path, f"https://127.0.0.1:{system.server.port}/v1", {})
 
+    # A creation is sent only once, but a connection may be tried again before that.
     assert crusoe.create_key("o", alias=None, expire_at=None).access_key_id == "CKIA1"
-    assert Authorities().source == str(tmp_path / source)
+    assert len(system.server.requests) == 1
+    assert Authorities().source == "this system"
+    assert Authorities().are_whole is not at_once
+    crusoe.close()
+
+
+def test_many_threads_find_the_rest_together(tmp_path: Path, system: System) -> None:
+    """None of them fails because another one was the first to look."""
+    appended_to_the_file_alone(system)
+    crusoe = of_block(tmp_path, f"https://127.0.0.1:{system.server.port}/v1", {})
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(crusoe.create_key, "o", alias=None, expire_at=None) for _ in range(16)]
+
+    assert [key.result().access_key_id for key in asked] == ["CKIA1"] * 16
     crusoe.close()
 
 
@@ -183,7 +227,13 @@ def a_file_that_is_broken(system: System) -> None:
     system.file.write_text("-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n")
 
 
-@pytest.mark.parametrize("install", [nothing, a_file_that_is_broken])
+def links_that_lead_nowhere(system: System) -> None:
+    (system.folder / "01234567.0").symlink_to("/nowhere")
+    (system.folder / "loop").symlink_to(system.folder / "loop")
+    os.mkfifo(system.folder / "pipe")
+
+
+@pytest.mark.parametrize("install", [nothing, a_file_that_is_broken, links_that_lead_nowhere])
 def test_without_authorities_of_the_system_those_of_certifi_count(
     tmp_path: Path, system: System, install: Callable[[System], None]
 ) -> None:
@@ -191,17 +241,55 @@ def test_without_authorities_of_the_system_those_of_certifi_count(
     install(system)
     crusoe = of_block(tmp_path, f"https://127.0.0.1:{system.server.port}/v1", {})
 
-    with pytest.raises(errors.ConnectionFailed, match="authorities are those of certifi"):
+    with pytest.raises(errors.TlsFailed, match="authorities are those of certifi"):
         crusoe.identity()
 
     assert system.server.requests == []
     crusoe.close()
 
 
+def test_a_certificate_in_a_folder_that_is_named_needs_no_hash(
+    tmp_path: Path, system: System
+) -> None:
+    """As for a program in Go; a folder that is not to be entered is passed over."""
+    (locked := tmp_path / "locked").mkdir(mode=0)
+    environ = {"SSL_CERT_DIR": f"{locked}/no{os.pathsep}{system.folder}"}
+    shutil.copy(system.server.certificate, system.folder / "corporate.pem")
+    crusoe = of_block(tmp_path, f"https://127.0.0.1:{system.server.port}/v1", environ)
+
+    assert crusoe.create_key("o", alias=None, expire_at=None).access_key_id == "CKIA1"
+    crusoe.close()
+
+
+def test_a_folder_that_may_not_be_looked_at_is_a_problem_with_the_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever runs the tests as root may look at every folder."""
+
+    def refuse(_path: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "stat", refuse)
+
+    with pytest.raises(UnusableVariableError, match="SSL_CERT_DIR"):
+        Authorities.of({"SSL_CERT_DIR": "/root/certs"})
+
+
+def test_who_is_trusted_is_trusted_as_it_is(tmp_path: Path) -> None:
+    """An authority below another one too, and what strict rules would refuse."""
+    with tls_server(tmp_path, name="127.0.0.1", below=True) as server:
+        environ = {"SSL_CERT_FILE": str(server.certificate)}
+        crusoe = of_block(tmp_path, f"https://127.0.0.1:{server.port}/v1", environ)
+
+        assert crusoe.create_key("o", alias=None, expire_at=None).access_key_id == "CKIA1"
+        assert not Authorities.of(environ).context().verify_flags & ssl.VERIFY_X509_STRICT
+        crusoe.close()
+
+
 def test_only_a_linux_keeps_its_authorities_in_files(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_folder_and_file(system)
+    hashed_and_in_the_file(system)
     monkeypatch.setattr(sys, "platform", "darwin")
 
     assert Authorities().source == "certifi"
@@ -209,7 +297,7 @@ def test_only_a_linux_keeps_its_authorities_in_files(
 
 def test_a_variable_counts_before_the_system(tmp_path: Path, system: System) -> None:
     """Whoever names somebody means nobody else."""
-    in_folder_and_file(system)
+    hashed_and_in_the_file(system)
     environ = {"SSL_CERT_FILE": certifi.where()}
     crusoe = of_block(tmp_path, f"https://127.0.0.1:{system.server.port}/v1", environ)
 

@@ -309,7 +309,7 @@ def test_authorities_that_are_gone_are_a_problem(
 ) -> None:
     """An installation that somebody has cleaned up too well."""
     monkeypatch.setattr(tls, "SYSTEM_FILES", ())
-    monkeypatch.setattr(tls, "SYSTEM_FOLDER", "/nowhere")
+    monkeypatch.setattr(tls, "SYSTEM_FOLDERS", ())
     monkeypatch.setattr(certifi, "where", lambda: "/nowhere/cacert.pem")
 
     settings = settings_of(variables("https://api.invalid/v1"), tmp_path)

@@ -21,6 +21,7 @@ import httpx
 from crusoe_provider.api.endpoint import Endpoint, is_loopback_address
 from crusoe_provider.api.errors import Interrupted
 from crusoe_provider.api.proxies import ProxyServer
+from crusoe_provider.api.tls import Authorities, is_behind
 
 Result = TypeVar("Result")
 
@@ -63,14 +64,16 @@ class Network(httpx.BaseTransport):
     Args:
         endpoint: The endpoint.
         proxy: The proxy on the way, if there is one.
-        tls: Makes the TLS context; asked once, and only where there is TLS.
+        authorities: Who vouches for certificates; asked only where there is TLS.
     """
 
     def __init__(
-        self, endpoint: Endpoint, proxy: ProxyServer | None, tls: Callable[[], ssl.SSLContext]
+        self, endpoint: Endpoint, proxy: ProxyServer | None, authorities: Authorities
     ) -> None:
         self._backend = _Backend(loopback_only=endpoint.scheme == "http")
-        context = None if endpoint.scheme == "http" else tls()
+        self._authorities = authorities
+        context = None if endpoint.scheme == "http" else authorities.context()
+        self._has_tls = context is not None
         self._pool = httpcore.ConnectionPool(
             # Without a context httpcore would load one of its own; plain http asks for none.
             ssl_context=context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
@@ -93,7 +96,7 @@ class Network(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; the answer's body is read as it comes."""
-        response = self._pool.handle_request(
+        response = self._sent(
             httpcore.Request(
                 method=request.method,
                 url=httpcore.URL(
@@ -117,6 +120,17 @@ class Network(httpx.BaseTransport):
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
+
+    def _sent(self, request: httpcore.Request) -> httpcore.Response:
+        whole = not self._has_tls or self._authorities.are_whole
+        try:
+            return self._pool.handle_request(request)
+        except httpcore.ConnectError as error:
+            # No connection, so nothing was sent, not even of a creation.
+            if whole or not is_behind(error, ssl.SSLCertVerificationError):
+                raise
+        self._authorities.complete()
+        return self._pool.handle_request(request)
 
 
 class _Body(httpx.SyncByteStream):

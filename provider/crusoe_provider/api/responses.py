@@ -17,6 +17,7 @@ from crusoe_provider.api.models import NewStorageKey
 from crusoe_provider.api.proxies import UnusableVariableError
 from crusoe_provider.api.signing import SigningError
 from crusoe_provider.api.text import printable
+from crusoe_provider.api.tls import is_behind
 
 if TYPE_CHECKING:
     from crusoe_provider.api.tls import Authorities
@@ -199,12 +200,8 @@ def _quoted(error: Exception) -> str:
 
 def _is_of_tls(error: Exception) -> bool:
     """Say whether a connection was not made because of TLS."""
-    if not isinstance(error, httpx.ConnectError | httpcore.ConnectError):
-        return False
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    return cause is not None
+    no_connection = isinstance(error, httpx.ConnectError | httpcore.ConnectError)
+    return no_connection and is_behind(error, ssl.SSLError)
 
 
 def _reason(answer: Answer, body: documents.ErrorBody) -> str:

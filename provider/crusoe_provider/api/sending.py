@@ -240,7 +240,7 @@ class Sender:
     @cached_property
     def _channel(self) -> httpx.BaseTransport:
         return self._transport or Network(
-            self._settings.endpoint, self._settings.proxy, self._authorities.context
+            self._settings.endpoint, self._settings.proxy, self._authorities
         )
 
     @cached_property

@@ -31,7 +31,7 @@ class WatchedNetwork(Network):
 
     def __init__(self, settings: "Settings", now: Callable[[], datetime]) -> None:
         authorities = settings.authorities or Authorities()
-        super().__init__(settings.endpoint, settings.proxy, authorities.context)
+        super().__init__(settings.endpoint, settings.proxy, authorities)
         self._now = now
         self.is_reached = False
         self.skew: timedelta | None = None
