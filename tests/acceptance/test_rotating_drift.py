@@ -2,6 +2,7 @@
 
 import pytest
 
+from crusoe_simulator.faults import Answer, Fault
 from crusoe_simulator.state import Key
 from harness.workspace import Workspace
 from support.clock_fixtures import MovableTime
@@ -144,3 +145,74 @@ def test_a_disabled_current_key_is_kept_and_warned_about(
 
     assert plan.actions == {}
     assert keys[0].access_key_id in plan.warned_of("Storage token is disabled").detail
+
+
+@pytest.fixture
+def without_a_key(timed: Workspace, movable_time: MovableTime, crusoe: Crusoe) -> Workspace:
+    """A token whose only key had expired and made room for a new one, which was then refused."""
+    others = crusoe.simulator.cloud
+    timed.write(rotating('expires_after = "90d"'))
+    timed.apply().succeeded()
+    others.add_key(crusoe.user)
+    movable_time.advance(days=95)
+    crusoe.simulator.faults.add(Fault("create", answer=Answer(403, "{}")))
+    timed.apply().failed_with("Storage token not rotated", address=ADDRESS)
+    crusoe.simulator.faults.clear()
+    assert len(others.keys()) == 1
+    return timed
+
+
+@pytest.mark.parametrize("option", ["-refresh=true", "-refresh=false"])
+def test_a_rotation_without_room_that_fails_is_carried_on(
+    without_a_key: Workspace, crusoe: Crusoe, option: str
+) -> None:
+    """The expired key has made room already; the token stays, and gets its new one."""
+    plan = without_a_key.plan(option, out="p").succeeded()
+
+    assert (plan.actions, plan.warnings) == ({ADDRESS: "update"}, ())
+    without_a_key.apply("p").succeeded()
+    state = state_of(without_a_key)
+    assert (state["generation"], state["previous_access_key_id"]) == (2, None)
+    keys = crusoe.simulator.cloud.keys()
+    names = [key.access_key_id for key in keys]
+    assert (len(names), state["access_key_id"] in names) == (2, True)
+    assert without_a_key.plan().actions == {}
+
+
+@pytest.mark.parametrize("option", ["-refresh=true", "-refresh=false"])
+def test_a_token_that_holds_no_key_is_destroyed(
+    without_a_key: Workspace, crusoe: Crusoe, option: str
+) -> None:
+    """There is nothing to revoke, and the other key stays."""
+    without_a_key.destroy(option).succeeded()
+
+    assert without_a_key.instances() == {}
+    assert len(crusoe.simulator.cloud.keys()) == 1
+
+
+@pytest.mark.parametrize("option", ["-refresh=true", "-refresh-only"])
+def test_a_key_that_is_still_to_be_revoked_outlives_the_others(
+    workspace: Workspace, crusoe: Crusoe, option: str
+) -> None:
+    """Left over by a lost answer, in no attribute: it is not forgotten when the others are gone."""
+    cloud = crusoe.simulator.cloud
+    workspace.write(numbered(1))
+    workspace.apply().succeeded()
+    (current,) = cloud.keys()
+    crusoe.simulator.faults.add(Fault("create", cut="after"))
+    crusoe.simulator.faults.add(Fault("delete", times=None, answer=Answer(403, "{}")))
+    workspace.write(numbered(2))
+    workspace.apply().failed()
+    crusoe.simulator.faults.clear()
+    cloud.remove_key(current.key_uuid)
+    (left,) = cloud.keys()
+    if option == "-refresh-only":
+        workspace.refresh().succeeded()
+
+    plan = workspace.plan(out="p").succeeded()
+
+    assert plan.actions == {ADDRESS: "update"}
+    workspace.apply("p").succeeded()
+    (current,) = check_keys(workspace, crusoe)
+    assert current != left
+    assert workspace.plan().actions == {}

@@ -113,6 +113,13 @@ def test_keys_come_and_go_as_tokens() -> None:
     assert swapped.with_current(None).current is None
 
 
+def test_a_state_without_any_key_is_one_where_a_rotation_has_left_it_so() -> None:
+    """Its number of rotations goes on."""
+    state = RotatingToken(generation=3).to_state()
+
+    assert RotatingToken.of_state(state, holds_none=True).generation == 3
+
+
 def test_a_state_without_any_key_is_none() -> None:
     """Somebody has edited it."""
     with pytest.raises(InvalidToken):

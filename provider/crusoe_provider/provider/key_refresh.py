@@ -22,7 +22,10 @@ _CURRENT_GONE: Final = (
     "The next plan makes a new one in its place. The previous key stays what it is until then, and "
     "after it."
 )
-_BOTH_GONE: Final = (
+_ONE_LEFT_TO_REVOKE: Final = (
+    "The next plan makes a new one in its place, and revokes the one that is still to be revoked."
+)
+_ALL_GONE: Final = (
     "As long as the rotating token is in the configuration, a plan creates it anew, with a new "
     "secret."
 )
@@ -50,22 +53,23 @@ class KeyRefresh:
         """Return the state as it is now; `None` if all is gone."""
         diagnostics, before = self._ctx.diagnostics, rotating.current
         current, previous = self._look_for(before), self._look_for(rotating.previous)
+        leaving = tuple(key for key in self._memory.leaving if self._is_there(key, rotating))
         if isinstance(current, Gone) and before is not None:
-            then = _BOTH_GONE if isinstance(previous, Gone | None) else _CURRENT_GONE
+            rest = _ONE_LEFT_TO_REVOKE if leaving else _ALL_GONE
+            then = rest if isinstance(previous, Gone | None) else _CURRENT_GONE
             warn_of_loss(diagnostics, before, current, then)
         current = None if isinstance(current, Gone) else current
         previous = None if isinstance(previous, Gone) else previous
-        if current is None and previous is None:
+        if current is None and previous is None and rotating.holding.keys and not leaving:
             return None
         if current is not None:
             warn_if_disabled(diagnostics, current)
-        leaving = tuple(key for key in self._memory.leaving if self._is_there(key, rotating))
         refreshed = rotating.with_current(current).with_previous(previous)
         if current is not None:
             refreshed = refreshed.but(alias=current.alias, id=rotating.id or current.id)
         owned = current or previous
         refreshed = refreshed.but(
-            user_id=owned.user_id if owned else None,
+            user_id=owned.user_id if owned else rotating.user_id,
             ready_for_rotation=False,
             ready_for_revocation=bool(leaving),
         )

@@ -158,7 +158,7 @@ class KeyRotation:
         )
 
     def _check_owner(self) -> None:
-        token = self._token_of(next(iter(self._prior.holding.keys)))
+        token = self._token_of(next(iter(self._prior.holding.keys), ""))
         self._session.presence(self._organization_id).check_owner(token)
 
     def _token_of(self, key: str) -> Token:

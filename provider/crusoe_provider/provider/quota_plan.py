@@ -45,6 +45,41 @@ def organization(session: "Session", config: Mapping[str, Any], wanted: Any) -> 
         return None
 
 
+def home(session: "Session", stored: str | None) -> str | None:
+    """Return the organization of an existing token, if it can be told.
+
+    Args:
+        session: The session.
+        stored: What the state has; an empty text where a module has handed one on, and nothing
+            where the token was moved from elsewhere. Both stand for the default one.
+    """
+    if stored:
+        return stored
+    if stored is None:
+        return None
+    try:
+        return session.organization_id(None)
+    except (CrusoeError, NotKnownYet):
+        return None  # the refresh meets it too, and reports it
+
+
+def moves(session: "Session | None", before: str | None, after: Any) -> bool:
+    """Say whether a token gets another organization.
+
+    Args:
+        session: The session; `None` while it is not known yet.
+        before: What the state has.
+        after: What is planned, which may be unknown. Nothing and an empty text stand for the
+            default one; as long as nobody knows which one that is nothing moves.
+    """
+    if is_unknown(after):
+        return True
+    if before and after:
+        return bool(before != after)
+    default = home(session, "") if session is not None else None
+    return default is not None and (before or default) != (after or default)
+
+
 def count_creation(session: "Session", quota: "Quota", diagnostics: "Diagnostics") -> bool:
     """Count a planned creation; return whether there certainly is, or comes free, a slot for it.
 

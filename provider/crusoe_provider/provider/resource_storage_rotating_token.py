@@ -10,7 +10,7 @@ from tf import iface
 from tf.schema import Schema
 from tf.utils import Diagnostics
 
-from crusoe_provider.provider import token_creation, token_moves
+from crusoe_provider.provider import quota_plan, token_creation, token_moves
 from crusoe_provider.provider.attributes import PROFILE
 from crusoe_provider.provider.diagnostics import failing
 from crusoe_provider.provider.key_refresh import KeyRefresh
@@ -33,6 +33,7 @@ from crusoe_provider.providerserver.resource import (
     MoveSource,
     PlanContext,
     PlanDestroyContext,
+    Private,
     ReadContext,
     Resource,
     State,
@@ -85,7 +86,7 @@ class StorageRotatingTokenResource(Resource):
         for key in token.holding.keys:
             self._sessions.tallies.observe(key)
         session = self._sessions.quietly(token.profile)
-        if session is not None and token.holding.keys and session.terraform.is_planning():
+        if session is not None and session.terraform.is_planning():
             state |= token.as_of(session.now()).to_state()
 
     def plan(  # type: ignore[override]  # see Resource
@@ -95,14 +96,14 @@ class StorageRotatingTokenResource(Resource):
         plan = RotatingTokenPlan(self._sessions, planned[PROFILE], ctx)
         if current is None:
             return plan.creation(RotatingToken.of_plan(planned)).to_state()
-        return plan.update(RotatingToken.of_state(current), planned).to_state()
+        return plan.update(_stored(current, ctx.private), planned).to_state()
 
     def plan_destroy(self, ctx: PlanDestroyContext, current: State) -> None:
         """Count the slots that come free."""
-        token = RotatingToken.of_state(current)
+        token = _stored(current, ctx.private)
         session = self._sessions.quietly(token.profile)
-        if session is not None and token.organization_id:
-            quota = session.quota(token.organization_id)
+        if session and (organization_id := quota_plan.home(session, token.organization_id)):
+            quota = session.quota(organization_id)
             for key in _held(token, RotationMemory.of(ctx.private)).keys:
                 quota.plan_release(key)
 
@@ -151,7 +152,7 @@ class StorageRotatingTokenResource(Resource):
         self, ctx: ReadContext, current: State
     ) -> State | None:
         """Refresh the state from the list of keys; the secrets stay what they were."""
-        rotating, memory = RotatingToken.of_state(current), RotationMemory.of(ctx.private)
+        rotating, memory = _stored(current, ctx.private), RotationMemory.of(ctx.private)
         session = self._sessions.find(rotating.profile)
         if session is None:
             if self._sessions.warn_once("not refreshed"):
@@ -174,14 +175,14 @@ class StorageRotatingTokenResource(Resource):
         """Take the steps that the plan shows; each is saved as it is done."""
         plan = RotatingToken.of_plan(planned)
         session = self._sessions.get(plan.profile)
-        rotation = KeyRotation(session, ctx, RotatingToken.of_state(current), plan)
+        rotation = KeyRotation(session, ctx, _stored(current, ctx.private), plan)
         return rotation.carry_out()
 
     def delete(  # type: ignore[override]  # see Resource
         self, ctx: DeleteContext, current: State
     ) -> None:
         """Revoke all keys, the current one last; those that are gone already are success."""
-        token = RotatingToken.of_state(current)
+        token = _stored(current, ctx.private)
         session = self._sessions.get(token.profile)
         memory = RotationMemory.of(ctx.private)
         memory.teach(session.ownership)
@@ -221,9 +222,18 @@ class StorageRotatingTokenResource(Resource):
 
     def undo_update(self, state: State, prior: State) -> None:
         """Revoke the new key of a rotation; the one before it still works."""
-        token = RotatingToken.of_state(state).current
+        token = RotatingToken.of_plan(state).current
         if token is not None and token.access_key_id != prior["access_key_id"]:
             token_creation.undo(self._sessions.get(token.profile), token)
+
+
+def _stored(state: State, private: Private) -> RotatingToken:
+    """Return the token of a state, which may have no key only if the private data says so.
+
+    Raises:
+        InvalidToken: It has none.
+    """
+    return RotatingToken.of_state(state, holds_none=RotationMemory.of(private).holds_none)
 
 
 def _held(token: RotatingToken, memory: RotationMemory) -> Holding:

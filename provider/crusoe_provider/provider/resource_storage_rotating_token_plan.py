@@ -117,7 +117,7 @@ class RotatingTokenPlan:
             for rotate in (True, False)
         }
         aim = aims[wanted is Wanted.YES]
-        if _differs(current.organization_id, planned.organization_id):
+        if quota_plan.moves(self._session, current.organization_id, planned.organization_id):
             ctx.requires_replace.add(ORGANIZATION_ID)
         if changes_user(
             self._sessions,
@@ -200,8 +200,9 @@ class RotatingTokenPlan:
         return looked is not None and due.due_for_revocation(looked)
 
     def _count(self, current: RotatingToken, holding: Holding, aim: Aim) -> None:
-        session, organization_id = self._session, current.organization_id
-        if session is None or not organization_id:
+        session = self._session
+        organization_id = quota_plan.home(session, current.organization_id) if session else None
+        if session is None or organization_id is None:
             return
         self._memory.teach(session.ownership)
         quota = session.quota(organization_id)
@@ -263,8 +264,3 @@ def _change(before: Any, after: Any) -> Wanted:
     if is_unknown(after):
         return Wanted.MAYBE
     return Wanted.NO if given(before) == given(after) else Wanted.YES
-
-
-def _differs(before: Any, after: Any) -> bool:
-    """Say whether a planned value is another one; what is empty counts as not set."""
-    return is_unknown(after) or given(before) != given(after)

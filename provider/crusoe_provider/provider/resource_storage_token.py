@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from tf.schema import Schema
 from tf.utils import Diagnostics
 
-from crusoe_provider.provider import token_creation, token_moves
+from crusoe_provider.provider import quota_plan, token_creation, token_moves
 from crusoe_provider.provider.attributes import (
     ORGANIZATION_ID,
     PROFILE,
@@ -24,7 +24,7 @@ from crusoe_provider.provider.reading import (
     warn_of_loss,
     warn_of_no_proof,
 )
-from crusoe_provider.provider.resource_storage_token_plan import TokenPlan, home
+from crusoe_provider.provider.resource_storage_token_plan import TokenPlan
 from crusoe_provider.provider.resource_storage_token_schema import token_schema
 from crusoe_provider.provider.token_creation import time_limit_of
 from crusoe_provider.provider.token_import import find_keys, split_id, with_secret
@@ -115,7 +115,7 @@ class StorageTokenResource(Resource):
         del ctx
         token = Token.of_state(current)
         session = self._sessions.quietly(token.profile)
-        if session and (organization_id := home(session, token.organization_id)):
+        if session and (organization_id := quota_plan.home(session, token.organization_id)):
             session.quota(organization_id).plan_release(token.access_key_id)
 
     def create(  # type: ignore[override]  # see Resource

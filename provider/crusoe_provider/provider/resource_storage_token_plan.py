@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tf.types import Unknown
 
-from crusoe_provider.api.errors import CrusoeError
 from crusoe_provider.provider import quota_plan
 from crusoe_provider.provider.attributes import ORGANIZATION_ID, PROFILE
 from crusoe_provider.provider.diagnostics import Refusal
@@ -19,7 +18,6 @@ from crusoe_provider.provider.validators import given, with_values
 from crusoe_provider.providerserver.errors import Diagnosis
 from crusoe_provider.providerserver.resource import PlanContext, State
 from crusoe_provider.tokens import encryption
-from crusoe_provider.tokens.errors import NotKnownYet
 from crusoe_provider.tokens.lifetime import Standing
 from crusoe_provider.tokens.presence import Memory
 from crusoe_provider.tokens.token import Token, is_unknown
@@ -36,8 +34,8 @@ _DATE_OF_ITS_OWN: Final = (
     "date of its own."
 )
 _TYPE: Final = "crusoe_storage_token"
-# Arguments whose change replaces the token; of rotate_when_changed and the expiry see below.
-_REPLACING: Final = ("alias", ORGANIZATION_ID, "expires_at")
+# Arguments whose change replaces the token; of the rest see below.
+_REPLACING: Final = ("alias", "expires_at")
 
 
 class TokenPlan:
@@ -196,10 +194,9 @@ class TokenPlan:
 
     def _mark_replacing(self, current: Token, planned: Token) -> None:
         before, after, replace = current.to_state(), planned.to_state(), self._ctx.requires_replace
-        for one, other in ((before, after), (after, before)):
-            if one[ORGANIZATION_ID] == "" and self._session is not None:
-                one[ORGANIZATION_ID] = home(self._session, "") or other[ORGANIZATION_ID]
         replace.update(name for name in _REPLACING if _differs(before[name], after[name]))
+        if quota_plan.moves(self._session, current.organization_id, planned.organization_id):
+            replace.add(ORGANIZATION_ID)
         # A token that is imported or moved takes up the argument without a replacement.
         name = "rotate_when_changed"
         if given(before[name]) is not None and with_values(before[name]) != with_values(
@@ -209,7 +206,7 @@ class TokenPlan:
 
     def _count(self, current: Token) -> None:
         session = self._session
-        organization_id = home(session, current.organization_id) if session else None
+        organization_id = quota_plan.home(session, current.organization_id) if session else None
         if session is None or organization_id is None:
             return
         quota = session.quota(organization_id)
@@ -264,24 +261,6 @@ class TokenPlan:
                 "Set expires_at to a later date, or let expires_after and renew_before renew it in "
                 "time.",
             )
-
-
-def home(session: "Session", stored: str | None) -> str | None:
-    """Return the organization of an existing token, if it can be told.
-
-    Args:
-        session: The session.
-        stored: What the state has; an empty text where a module has handed one on, and nothing
-            where the token was moved from elsewhere. Both stand for the default one.
-    """
-    if stored:
-        return stored
-    if stored is None:
-        return None
-    try:
-        return session.organization_id(None)
-    except (CrusoeError, NotKnownYet):
-        return None  # the refresh meets it too, and reports it
 
 
 def _differs(before: Any, after: Any) -> bool:

@@ -77,14 +77,18 @@ class RotatingToken:
         return cls(**values)
 
     @classmethod
-    def of_state(cls, state: Mapping[str, Any]) -> Self:
+    def of_state(cls, state: Mapping[str, Any], *, holds_none: bool = False) -> Self:
         """Return the rotating token of a stored state.
+
+        Args:
+            state: The state.
+            holds_none: Whether it is known to have no key; see `RotationMemory`.
 
         Raises:
             InvalidToken: The state names no access key, as one edited by hand may.
         """
         token = cls.of_plan(state)
-        if not token.holding.keys:
+        if not token.holding.keys and not holds_none:
             raise InvalidToken
         return token.but(generation=int(token.generation or 1))
 

@@ -27,6 +27,8 @@ class RotationMemory:
         counted: Whether this plan has counted the creation of a key, for the case that it turns
             out to be the first half of a replacement.
         excused: Whether it was excused from that, because there is no room for it.
+        holds_none: Whether this was kept when the state had no key any more: a rotation had taken
+            the last one away, and could not make its successor.
     """
 
     keys: dict[str, Memory] = field(default_factory=dict)
@@ -34,26 +36,27 @@ class RotationMemory:
     looked: str | None = None
     counted: bool = False
     excused: bool = False
+    holds_none: bool = False
 
     @classmethod
     def of(cls, private: Mapping[str, Any]) -> Self:
         """Return what the private data says; what is not in our form says nothing."""
         keys, leaving = private.get("keys"), private.get("leaving")
         looked = private.get("looked")
+        leaving = tuple(
+            name for name in (leaving if isinstance(leaving, list) else []) if isinstance(name, str)
+        )
         return cls(
             keys={
                 name: Memory.of(value)
                 for name, value in (keys if isinstance(keys, dict) else {}).items()
                 if isinstance(value, dict)
             },
-            leaving=tuple(
-                name
-                for name in (leaving if isinstance(leaving, list) else [])
-                if isinstance(name, str)
-            ),
+            leaving=leaving,
             looked=looked if isinstance(looked, str) else None,
             counted=private.get("counted") is True,
             excused=private.get("excused") is True,
+            holds_none=isinstance(keys, dict) and set(keys) <= set(leaving),
         )
 
     def of_key(self, access_key_id: str) -> Memory:
