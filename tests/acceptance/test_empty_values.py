@@ -165,11 +165,49 @@ def test_a_rotating_token_takes_nothing_and_empty_for_the_same(
 ) -> None:
     """In both directions, and from empty to a first value: no rotation, and no endless diff."""
     bodies = ("", EMPTY_ROTATING, "", "rotate_when_changed = { a = null }", EMPTY_ROTATING)
-    for body in (*bodies, 'rotate_when_changed = { quarter = "1" }'):
+    organization = f'organization_id = "{crusoe.organization.id}"'
+    for body in (*bodies, organization, EMPTY_ROTATING, 'rotate_when_changed = { quarter = "1" }'):
         workspace.write(ROTATING.format(body))
-        workspace.apply().succeeded()
+        plan = workspace.plan(out="p").succeeded()
+        assert set(plan.actions.values()) <= {"create", "update"}, body
+        workspace.apply("p").succeeded()
         assert workspace.plan().succeeded().actions == {}, body
 
     (only,) = crusoe.simulator.cloud.keys()
     state = workspace.instances()["crusoe_storage_rotating_token.t"].attributes
     assert (state["access_key_id"], state["generation"]) == (only.access_key_id, 1)
+
+
+def test_rotating_tokens_with_an_empty_organization_are_counted(workspace: Workspace) -> None:
+    """One that is destroyed frees its slots, one that stays keeps them."""
+    empty = ROTATING.format('organization_id = ""')
+    one, two, three = (empty.replace('"t"', f'"n{n}"') for n in range(3))
+    workspace.write(one + two)
+    workspace.apply().succeeded()
+
+    workspace.write(one + three)
+    (warning,) = workspace.plan().succeeded().warnings
+    assert warning.summary == "No free slot for a later rotation"
+
+    workspace.write(one + two + three)
+    workspace.plan().failed_with("Plan needs more storage tokens than a user may have")
+
+
+def test_an_empty_expiry_beside_one_that_counts_from_the_creation_is_refused(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """Terraform takes it for a value, so that the expiry could not be stored; and what helps."""
+    workspace.write(token('expires_at = ""\nexpires_after = "90d"\n'))
+
+    error = workspace.plan().failed_with("Two expiries", attribute="expires_at")
+
+    assert "null" in error.detail
+    workspace.write(
+        'resource "terraform_data" "none" { input = "" }\n'
+        + token('expires_at = terraform_data.none.output\nexpires_after = "90d"\n')
+    )
+    workspace.apply().failed_with("Two expiries", attribute="expires_at")
+    assert crusoe.simulator.cloud.keys() == []
+    workspace.write(token('expires_at = null\nexpires_after = "90d"\n'))
+    workspace.apply().succeeded()
+    assert workspace.plan().succeeded().actions == {}

@@ -99,6 +99,14 @@ def check_lifetime(diags: Diagnostics, config: Mapping[str, Any]) -> None:
             "has one expiry. Remove one of them.",
             path=["expires_after"],
         )
+    if config.get("expires_at") == "" and isinstance(expires_after, str):
+        diags.add_error(
+            "Two expiries",
+            "expires_at is an empty text. Terraform takes that for a value, so the expiry that "
+            "expires_after gives could not be stored.\n\n"
+            "Set expires_at to null where there is no fixed date.",
+            path=["expires_at"],
+        )
     life = check_duration(diags, config, "expires_after")
     margin = check_duration(diags, config, "renew_before")
     if margin is not None and expires_at is None and expires_after is None:
