@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -143,7 +144,8 @@ def test_install_into_a_folder_prints_what_terraform_needs_to_know(
     plugin = checked(bare, crusoe)["plugin"]
     assert plugin["details"]["path"].startswith(str(mirror))
     assert plugin["details"]["how"] == f"provider_installation in {bare.cli_configuration}"
-    assert command(bare, "uninstall", "--plugin-dir", str(mirror)).returncode == 0
+    undo = shlex.split(installed.stdout.partition("To undo it: ")[2])
+    assert command(bare, *undo[1:]).returncode == 0
     assert list(mirror.iterdir()) == []
 
 

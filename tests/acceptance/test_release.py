@@ -227,6 +227,24 @@ def test_the_binary_installs_itself(
     assert package_hash(release) in (bare.folder / ".terraform.lock.hcl").read_text()
 
 
+def test_the_binary_knows_where_it_is(release: Release, tmp_path: Path) -> None:
+    """Also when the shell has found it, by another name and far away."""
+    unpacked = tmp_path / "unpacked"
+    unpack(release, unpacked)
+    (unpacked / NAME).symlink_to(unpacked / f"{NAME}_v{__version__}")
+
+    done = subprocess.run(
+        [NAME, "dev-override"],
+        env={"PATH": str(unpacked)},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert f'"{SOURCE}" = "{unpacked}"' in done.stdout
+
+
 def test_terraform_takes_it_from_a_registry(
     release: Release, bare: Workspace, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -150,7 +151,7 @@ def _install(options: argparse.Namespace) -> int:
         home, os.environ.get("TF_CLI_CONFIG_FILE")
     ):
         _say_what_is_missing(blocking, folder, done, home)
-    undo = f" --plugin-dir {folder}" if options.plugin_dir else ""
+    undo = f" --plugin-dir {shlex.quote(str(folder))}" if options.plugin_dir else ""
     print(f"\nTo undo it: {NAME} uninstall{undo}")
     return 0
 
@@ -166,7 +167,9 @@ def _uninstall(options: argparse.Namespace) -> int:
 
 
 def _dev_override(_options: argparse.Namespace) -> int:
-    folder = os.path.dirname(os.path.realpath(sys.argv[0]))  # noqa: PTH120 - links resolved
+    # The binary of a release knows itself only so: the shell may have found it by PATH.
+    program = sys.executable if installation.is_bundle() else sys.argv[0]
+    folder = os.path.dirname(os.path.realpath(program))  # noqa: PTH120 - links resolved
     print("# Save it as a file, and name that in TF_CLI_CONFIG_FILE; terraform init is not needed.")
     print("provider_installation {")
     print("  dev_overrides {")

@@ -80,7 +80,7 @@ def install(folder: Path, version: str) -> Installed:
     """
     _check_printable(folder)
     replaced = sorted(set(_versions(folder)) - {version})
-    launcher = None if _is_bundle() else _launcher()
+    launcher = None if is_bundle() else _launcher()
     plugins = []
     for package in _packages(folder, version):
         _check_no_link(folder, package)
@@ -133,7 +133,7 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _is_bundle() -> bool:
+def is_bundle() -> bool:
     """Say whether this is the binary of a release, which carries its Python with it."""
     return bool(getattr(sys, "frozen", False))
 
