@@ -8,7 +8,7 @@ spoken at once, unless they change the same thing. A fault, in contrast, strikes
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -193,6 +193,19 @@ def _whole_minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
+def _default_alias(body: dict[str, Any]) -> None:
+    body["alias"] = body.get("alias") or "api-key"
+
+
+def _longest_life(body: dict[str, Any]) -> None:
+    longest = datetime.now(UTC).replace(microsecond=0) + timedelta(days=90)
+    try:
+        wished = datetime.fromisoformat(body.get("expire_at") or "9999-12-31T00:00:00+00:00")
+        body["expire_at"] = min(wished, longest).isoformat()
+    except (TypeError, ValueError):
+        return  # one that is refused anyway
+
+
 # -- The table -------------------------------------------------------------------------------------
 
 # In the order in which they are applied: what looks at values comes before what replaces them,
@@ -203,10 +216,14 @@ TABLE: Final = (
             wish=_alias(str.strip)),
     Dialect("alias-lower", "alias case", "an alias is stored in lower case",
             wish=_alias(str.lower)),
+    Dialect("alias-default", "default alias", "a key without an alias gets one",
+            wish=_default_alias),
     Dialect("expiry-rounded", "expiry", "an expiry is stored as the nearest whole second",
             wish=_moment(_nearest_second)),
     Dialect("expiry-minute", "expiry", "an expiry is stored without its seconds",
             wish=_moment(_whole_minute)),
+    Dialect("expiry-bounded", "longest life", "a key expires after 90 days, or earlier",
+            wish=_longest_life),
     Dialect("expiry-fraction", "expiry spelling", "an expiry shows a fraction: …00.000Z",
             _KEYS, _expiry(lambda text: text.replace("Z", ".000Z"))),
     Dialect("expiry-offset", "expiry spelling", "an expiry shows its offset: …00+00:00",

@@ -91,6 +91,33 @@ def test_a_changed_alias_replaces_the_token(workspace: Workspace, crusoe: Crusoe
     assert crusoe.aliases() == ["cd"]
 
 
+@pytest.mark.parametrize(
+    ("resource", "body"),
+    [
+        ("crusoe_storage_token", ""),
+        ("crusoe_storage_token", 'expires_after = "200d"'),
+        ("crusoe_storage_rotating_token", ""),
+        ("crusoe_storage_rotating_token", 'expires_after = "200d"'),
+    ],
+)
+def test_defaults_and_limits_of_the_server_are_no_contradiction(
+    workspace: Workspace, crusoe: Crusoe, resource: str, body: str
+) -> None:
+    """An organization may name keys, and bound their life; who asked for more is told."""
+    crusoe.simulator.speak("alias-default", "expiry-bounded")
+    workspace.write(f'resource "{resource}" "t" {{\n  {body}\n}}\n')
+
+    applied = workspace.apply().succeeded()
+
+    (key,) = crusoe.simulator.cloud.keys()
+    warning = applied.warned_of("Storage token expires earlier than asked for")
+    assert key.access_key_id in warning.detail
+    state = workspace.instances()[f"{resource}.t"].attributes
+    assert (state["alias"], bool(state["expires_at"])) == (None, bool(body))
+    plan = workspace.plan().succeeded()
+    assert (plan.actions, plan.warnings) == ({}, ())
+
+
 def test_tokens_are_listed_oldest_first_and_without_secrets(
     workspace: Workspace, crusoe: Crusoe
 ) -> None:

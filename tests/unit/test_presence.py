@@ -158,15 +158,18 @@ def test_what_is_listed_as_it_was_asked_for_is_not_written_down(
     assert memory == Memory(key="K", seen="2026-11-24T12:00:00Z", caller=ME.id)
 
 
-def test_what_was_not_asked_for_is_shown_as_it_is_listed() -> None:
-    """It is no form of an argument: the next plan is to show it."""
+def test_what_was_not_asked_for_is_the_servers_and_no_drift() -> None:
+    """The plan has promised nothing, and the next one must not replace it; a later change is."""
     token, memory = TOKEN.but(alias=None), Memory()
     memory.created(token, ME, NOW)
+    listed = key("K", "server", expire_at=HOURS)
 
-    shown = memory.first_seen(token, key("K", "server", expire_at=HOURS), NOW)
+    first = memory.first_seen(token, listed, NOW)
+    again = memory.seen_again(first, listed, NOW)
+    changed = memory.seen_again(again, key("K", "laptop", expire_at=HOURS), NOW)
 
-    assert (shown.alias, shown.expires_at) == ("server", HOURS)
-    assert (memory.alias, memory.expires_at) == (None, None)
+    assert (first.alias, first.expires_at) == (again.alias, again.expires_at) == (None, None)
+    assert (changed.alias, changed.expires_at) == ("laptop", None)
 
 
 def test_of_an_imported_token_no_owner_is_remembered() -> None:

@@ -1,5 +1,6 @@
 """The dialects of the simulator: each changes the one thing that its name says."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -265,6 +266,21 @@ def test_nonsense_is_refused_in_every_dialect() -> None:
     assert statuses == [400] * 4
 
 
+def test_a_key_gets_what_was_not_asked_for(crusoe: Crusoe) -> None:
+    """A name where there is none, and an end; what is asked for within that counts."""
+    crusoe.simulator.speak("alias-default", "expiry-bounded")
+    soon = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+
+    create(crusoe)
+    create(crusoe, alias="a", expire_at=soon.isoformat())
+
+    bare, full = sorted(listed(crusoe)["items"], key=lambda entry: entry["alias"] == "a")
+    assert (bare["alias"], full["alias"]) == ("api-key", "a")
+    assert datetime.fromisoformat(full["expire_at"]) == soon
+    left = datetime.fromisoformat(bare["expire_at"]) - datetime.now(UTC)
+    assert timedelta(days=89) < left <= timedelta(days=90)
+
+
 # -- Several, and none -----------------------------------------------------------------------------
 
 
@@ -276,7 +292,7 @@ def test_one_of_each_subject_can_be_spoken_at_once(crusoe: Crusoe) -> None:
     deleted = delete(crusoe)
 
     assert (created.status, deleted.status) == (201, 202)
-    assert created.document.keys() == {"access_key_id", "secret_key"}
+    assert created.document.keys() == {"access_key_id", "secret_key", "expire_at"}
     assert len(entries) == 4
     assert entries[-1]["alias"] == "a"
     assert entries[-1]["user_id"].startswith("S3U_")

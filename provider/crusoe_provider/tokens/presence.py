@@ -75,11 +75,12 @@ class Memory:
     def first_seen(self, token: "Token", key: "StorageKey", now: datetime) -> "Token":
         """Take note of the first list that shows a token, and return the token as it shows it.
 
-        A form of alias or expiry other than the one asked for is the server's, and no drift.
+        A form of alias or expiry other than the one asked for is the server's, and no drift; so is
+        one where none was asked for, such as the longest life that an organization allows.
         """
-        if token.alias is not None and key.alias != token.alias:
+        if (key.alias or None) != (token.alias or None):
             self.alias = key.alias or ""
-        if token.expires_at is not None and not same_expiry(token.expires_at, key.expire_at):
+        if not same_expiry(token.expires_at, key.expire_at):
             self.expires_at = key.expire_at or ""
         self.made = None
         return self.seen_again(token, key, now)
