@@ -164,6 +164,13 @@ def put_beside_the_hashed_ones(system: System) -> None:
     shutil.copy(system.server.certificate, system.folder / "corporate.pem")
 
 
+def put_behind_a_damaged_file(system: System) -> None:
+    another_is_hashed(system)
+    damaged = b"-----BEGIN CERTIFICATE-----\n\xe9\xff=\n-----END CERTIFICATE-----\n"
+    (system.folder / "a-damaged").write_bytes(damaged)
+    shutil.copy(system.server.certificate, system.folder / "corporate.pem")
+
+
 def put_into_the_other_folder(system: System) -> None:
     another_is_hashed(system)
     shutil.copy(system.server.certificate, system.folder.parent / "other folder" / "corporate")
@@ -188,6 +195,7 @@ def another_is_hashed(system: System) -> None:
         (in_the_file_beside_links_that_lead_nowhere, False),
         (linked_by_the_hash_of_the_one_before, False),
         (put_beside_the_hashed_ones, False),
+        (put_behind_a_damaged_file, False),
         (put_into_the_other_folder, False),
     ],
 )

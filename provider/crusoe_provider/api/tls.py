@@ -43,7 +43,7 @@ _SYSTEM: Final = "this system"
 _CERTIFI: Final = "certifi"
 _HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _CERTIFICATE: Final = re.compile(
-    rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----", re.ASCII
+    rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----"
 )
 # All authorities that there are take a quarter of a megabyte.
 _LONGEST_FILE: Final = 8 * 2**20
@@ -100,8 +100,9 @@ class _Trust:
             if self._rest:
                 self._add(_certificates_in(self._rest))
                 if self.source == _SYSTEM and not self.context.cert_store_stats()["x509"]:
-                    self.context.load_verify_locations(cafile=_certifi())
-                    self.source = _CERTIFI
+                    with suppress(OSError):  # an installation that lacks certifi's file
+                        self.context.load_verify_locations(cafile=_certifi())
+                        self.source = _CERTIFI
                 self._rest = ()
 
     def _add(self, certificates: Iterable[str]) -> None:
@@ -220,7 +221,7 @@ def _certificates_in(places: Iterable[str]) -> Iterator[str]:
             for certificate in _CERTIFICATE.findall(Path(file).read_bytes()):
                 if certificate not in seen:
                     seen.add(certificate)
-                    yield certificate.decode("ascii", "replace")
+                    yield certificate.decode("ascii")
 
 
 def _files_in(places: Iterable[str]) -> Iterator[str]:
