@@ -211,3 +211,36 @@ def test_an_empty_expiry_beside_one_that_counts_from_the_creation_is_refused(
     workspace.write(token('expires_at = null\nexpires_after = "90d"\n'))
     workspace.apply().succeeded()
     assert workspace.plan().succeeded().actions == {}
+
+
+@pytest.mark.parametrize("resource", ["crusoe_storage_token", "crusoe_storage_rotating_token"])
+def test_another_default_organization_forgets_no_key(
+    workspace: Workspace, crusoe: Crusoe, resource: str
+) -> None:
+    """A token stays where it was made, as without the argument, until another one is named."""
+    cloud = crusoe.simulator.cloud
+    address, other = f"{resource}.t", cloud.add_organization("other")
+    user = cloud.add_user("ops@acme.example", crusoe.organization, other)
+    workspace.variables |= crusoe.variables(user)
+    workspace.variables["CRUSOE_ORGANIZATION_ID"] = crusoe.organization.id
+    empty = f'resource "{resource}" "t" {{\n  organization_id = ""\n}}\n'
+    workspace.write(empty)
+    workspace.apply().succeeded()
+    (first,) = cloud.keys()
+    workspace.variables["CRUSOE_ORGANIZATION_ID"] = other.id
+
+    plan = workspace.plan().succeeded()
+
+    assert (plan.actions, plan.warnings) == ({}, ())
+    workspace.write(empty.replace('""', f'"{other.id}"'))
+    plan = workspace.plan(out="p").succeeded()
+    assert plan.changes[address].replaced_because_of == {"organization_id"}
+    workspace.apply("p").succeeded()
+    (second,) = cloud.keys()
+    assert (second.organization_id, second == first) == (other.id, False)
+    workspace.write(empty)
+    workspace.apply().succeeded()
+    assert cloud.keys() == [second]
+    workspace.variables["CRUSOE_ORGANIZATION_ID"] = crusoe.organization.id
+    workspace.destroy("-refresh=false").succeeded()
+    assert cloud.keys() == []

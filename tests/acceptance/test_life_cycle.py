@@ -10,6 +10,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.cold_and_warm]
 
 TOKEN = 'resource "crusoe_storage_token" "ci" { alias = "ci" }\n'
 ADDRESS = "crusoe_storage_token.ci"
+OTHER_EXPIRY = "Storage token has another expiry than asked for"
 
 
 def test_a_token_is_created_kept_and_revoked(workspace: Workspace, crusoe: Crusoe) -> None:
@@ -110,12 +111,45 @@ def test_defaults_and_limits_of_the_server_are_no_contradiction(
     applied = workspace.apply().succeeded()
 
     (key,) = crusoe.simulator.cloud.keys()
-    warning = applied.warned_of("Storage token expires earlier than asked for")
+    warning = applied.warned_of(OTHER_EXPIRY)
     assert key.access_key_id in warning.detail
     state = workspace.instances()[f"{resource}.t"].attributes
-    assert (state["alias"], bool(state["expires_at"])) == (None, bool(body))
+    # An expiry that counts from the creation is the one that is listed, so that it counts.
+    assert (state["alias"], state["expires_at"]) == (None, key.expire_at if body else None)
     plan = workspace.plan().succeeded()
     assert (plan.actions, plan.warnings) == ({}, ())
+
+
+@pytest.mark.parametrize("resource", ["crusoe_storage_token", "crusoe_storage_rotating_token"])
+def test_another_expiry_is_told_when_the_list_shows_it(
+    workspace: Workspace, crusoe: Crusoe, resource: str
+) -> None:
+    """Which may be at a later refresh only."""
+    crusoe.simulator.speak("expiry-bounded")
+    crusoe.simulator.cloud.list_lag = -1
+    workspace.write(f'resource "{resource}" "t" {{}}\n')
+    applied = workspace.apply().succeeded()
+    assert OTHER_EXPIRY not in [warning.summary for warning in applied.warnings]
+    crusoe.simulator.cloud.show_all_keys()
+
+    workspace.apply().succeeded().warned_of(OTHER_EXPIRY)
+
+    plan = workspace.plan().succeeded()
+    assert (plan.actions, plan.warnings) == ({}, ())
+
+
+def test_a_lost_answer_of_a_server_with_defaults_leaves_no_key_out_of_sight(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """It is not certain enough to be revoked, and is named."""
+    crusoe.simulator.speak("alias-default", "expiry-bounded")
+    crusoe.simulator.faults.add(Fault("create", cut="after"))
+    workspace.write('resource "crusoe_storage_token" "t" {}\n')
+
+    error = workspace.apply().failed_with("Storage token may have been created")
+
+    (key,) = crusoe.simulator.cloud.keys()
+    assert key.access_key_id in error.detail
 
 
 def test_tokens_are_listed_oldest_first_and_without_secrets(

@@ -179,6 +179,24 @@ def test_a_rotation_without_room_that_fails_is_carried_on(
     assert without_a_key.plan().actions == {}
 
 
+@pytest.mark.parametrize("by", ["-replace", "taint"])
+def test_a_token_that_holds_no_key_is_replaced(
+    without_a_key: Workspace, crusoe: Crusoe, by: str
+) -> None:
+    """It counts once, and what is destroyed has nothing to revoke."""
+    options = [f"-replace={ADDRESS}"]
+    if by == "taint":
+        without_a_key.run("taint", ADDRESS).succeeded()
+        options = []
+
+    without_a_key.apply(*options).succeeded()
+
+    state = state_of(without_a_key)
+    keys = crusoe.simulator.cloud.keys()
+    assert (state["generation"], len(keys)) == (1, 2)
+    assert without_a_key.plan().actions == {}
+
+
 @pytest.mark.parametrize("option", ["-refresh=true", "-refresh=false"])
 def test_a_token_that_holds_no_key_is_destroyed(
     without_a_key: Workspace, crusoe: Crusoe, option: str

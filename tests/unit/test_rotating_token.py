@@ -114,10 +114,13 @@ def test_keys_come_and_go_as_tokens() -> None:
 
 
 def test_a_state_without_any_key_is_one_where_a_rotation_has_left_it_so() -> None:
-    """Its number of rotations goes on."""
-    state = RotatingToken(generation=3).to_state()
+    """Its number of rotations goes on. Whoever edits a state leaves something of a key in it."""
+    emptied = RotatingToken(id="1", user_id=None, generation=3)
 
-    assert RotatingToken.of_state(state, holds_none=True).generation == 3
+    assert RotatingToken.of_state(emptied.to_state()).generation == 3
+    for left in ("secret_key", "created_at", "status", "previous_token_id"):
+        with pytest.raises(InvalidToken):
+            RotatingToken.of_state(emptied.to_state() | {left: "x"})
 
 
 def test_a_state_without_any_key_is_none() -> None:

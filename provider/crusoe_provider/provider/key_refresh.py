@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from crusoe_provider.provider.reading import (
     warn_if_disabled,
+    warn_of_expiry,
     warn_of_lag,
     warn_of_loss,
     warn_of_no_proof,
@@ -84,6 +85,8 @@ class KeyRefresh:
         memory = self._memory.of_key(token.access_key_id)
         match self._presence.of(token, memory):
             case Present(key):
+                if memory.made is not None:
+                    warn_of_expiry(self._ctx.diagnostics, self._session, token, key)
                 if self._session.awaits_secret(token.access_key_id):
                     memory.secret_due = token.access_key_id
                 return memory.seen_again(token, key, self._session.now())

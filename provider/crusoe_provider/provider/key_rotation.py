@@ -52,7 +52,9 @@ class KeyRotation:
         # Before anything exists: a key whose secret could not be encrypted would be lost.
         self._recipients = Recipients(given(planned.encrypt_to) or ())
         with failing(_NOT_ROTATED):
-            self._organization_id = session.organization_id(prior.organization_id)
+            self._organization_id = session.organization_id(
+                prior.organization_id or self._memory.home
+            )
         before = [token for token in (prior.current, prior.previous) if token is not None]
         kept = [self._kept(token) for token in before]
         self._tokens = {token.access_key_id: token for token in kept}

@@ -63,21 +63,27 @@ def home(session: "Session", stored: str | None) -> str | None:
         return None  # the refresh meets it too, and reports it
 
 
-def moves(session: "Session | None", before: str | None, after: Any) -> bool:
+def moves(
+    session: "Session | None", before: str | None, after: Any, *, remembered: str | None
+) -> bool:
     """Say whether a token gets another organization.
 
     Args:
         session: The session; `None` while it is not known yet.
         before: What the state has.
         after: What is planned, which may be unknown. Nothing and an empty text stand for the
-            default one; as long as nobody knows which one that is nothing moves.
+            default one.
+        remembered: Which one that was when the token was made, if it was that one.
     """
     if is_unknown(after):
         return True
-    if before and after:
-        return bool(before != after)
-    default = home(session, "") if session is not None else None
-    return default is not None and (before or default) != (after or default)
+    if not before and not after:
+        return False  # it stays where it is, whatever has become the default one since
+    default = home(session, "") if session is not None and not (before and after) else None
+    one, other = before or remembered or default, after or default
+    if one and other:
+        return bool(one != other)
+    return bool(before) != bool(after)  # nobody knows which one is the default
 
 
 def count_creation(session: "Session", quota: "Quota", diagnostics: "Diagnostics") -> bool:

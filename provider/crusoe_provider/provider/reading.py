@@ -2,12 +2,23 @@
 
 from typing import TYPE_CHECKING, Final
 
+from crusoe_provider.tokens.lifetime import instant_or_none
+
 if TYPE_CHECKING:
     from tf.utils import Diagnostics
 
+    from crusoe_provider.api.models import StorageKey
     from crusoe_provider.tokens.presence import Gone, NotListedYet
+    from crusoe_provider.tokens.session import Session
     from crusoe_provider.tokens.token import Token
 
+# Servers round an expiry; what is more than this part of a life is no rounding.
+_ROUNDED: Final = 10
+_ENDS_EARLIER: Final = (
+    "Replace or rotate it before it expires. An expires_after that is no longer than Crusoe allows "
+    "does that in time, with renew_before or, for a rotating token, rotate_after."
+)
+_ENDS_LATER: Final = "It works longer than it should: replace or revoke it in time."
 _DISABLED: Final = "disabled"
 NOT_REFRESHED: Final = (
     "Storage tokens not refreshed",
@@ -57,4 +68,34 @@ def warn_of_loss(diagnostics: "Diagnostics", token: "Token", found: "Gone", then
         "Storage token no longer exists",
         f"{token.name} is not in Crusoe's list any more: it was deleted outside of Terraform.{last}"
         f"\n\n{then}",
+    )
+
+
+def warn_of_expiry(
+    diagnostics: "Diagnostics", session: "Session", token: "Token", key: "StorageKey"
+) -> None:
+    """Warn of a new token that Crusoe lists with quite another expiry than was asked for.
+
+    Args:
+        diagnostics: Takes the warning.
+        session: The session.
+        token: The token as it was asked for.
+        key: How it is listed for the first time.
+    """
+    asked, listed = instant_or_none(token.expires_at), instant_or_none(key.expire_at)
+    if asked is None and listed is None:
+        return
+    if asked is not None and listed is not None:
+        life = asked.moment - session.now()
+        if abs(asked.moment - listed.moment) <= life / _ROUNDED:
+            return
+    wish = "none was asked for" if asked is None else f"asked for was {token.expires_at}"
+    is_earlier = listed is not None and (asked is None or listed.moment < asked.moment)
+    diagnostics.add_warning(
+        "Storage token has another expiry than asked for",
+        session.told(
+            f"Crusoe lists access key {token.access_key_id} with "
+            f"{'no expiry' if listed is None else f'an expiry at {key.expire_at}'}, and {wish}.\n\n"
+            f"{_ENDS_EARLIER if is_earlier else _ENDS_LATER}"
+        ),
     )

@@ -33,7 +33,6 @@ from crusoe_provider.providerserver.resource import (
     MoveSource,
     PlanContext,
     PlanDestroyContext,
-    Private,
     ReadContext,
     Resource,
     State,
@@ -96,15 +95,16 @@ class StorageRotatingTokenResource(Resource):
         plan = RotatingTokenPlan(self._sessions, planned[PROFILE], ctx)
         if current is None:
             return plan.creation(RotatingToken.of_plan(planned)).to_state()
-        return plan.update(_stored(current, ctx.private), planned).to_state()
+        return plan.update(RotatingToken.of_state(current), planned).to_state()
 
     def plan_destroy(self, ctx: PlanDestroyContext, current: State) -> None:
         """Count the slots that come free."""
-        token = _stored(current, ctx.private)
+        token, memory = RotatingToken.of_state(current), RotationMemory.of(ctx.private)
         session = self._sessions.quietly(token.profile)
-        if session and (organization_id := quota_plan.home(session, token.organization_id)):
+        stored = token.organization_id or memory.home
+        if session and (organization_id := quota_plan.home(session, stored)):
             quota = session.quota(organization_id)
-            for key in _held(token, RotationMemory.of(ctx.private)).keys:
+            for key in _held(token, memory).keys:
                 quota.plan_release(key)
 
     def create(  # type: ignore[override]  # see Resource
@@ -133,7 +133,10 @@ class StorageRotatingTokenResource(Resource):
                 ctx.private.clear()
                 ctx.save(plan.begun_with(Token.of_key(lost.left)).to_state())
             raise
-        memory = RotationMemory(keys={token.access_key_id: key_memory})
+        memory = RotationMemory(
+            keys={token.access_key_id: key_memory},
+            home=organization_id if given_id == "" else None,
+        )
         memory.look(session.now())
         secret, token = token.secret_key, token.but(secret_key=None, encrypted_secret_key=None)
         plan = plan.begun_with(token)
@@ -152,7 +155,7 @@ class StorageRotatingTokenResource(Resource):
         self, ctx: ReadContext, current: State
     ) -> State | None:
         """Refresh the state from the list of keys; the secrets stay what they were."""
-        rotating, memory = _stored(current, ctx.private), RotationMemory.of(ctx.private)
+        rotating, memory = RotatingToken.of_state(current), RotationMemory.of(ctx.private)
         session = self._sessions.find(rotating.profile)
         if session is None:
             if self._sessions.warn_once("not refreshed"):
@@ -160,7 +163,8 @@ class StorageRotatingTokenResource(Resource):
             return current
         with failing("Storage token not read"):
             # A token moved from elsewhere may not say where it is.
-            organization_id = session.organization_id(rotating.organization_id)
+            organization_id = session.organization_id(rotating.organization_id or memory.home)
+            memory.home = organization_id if rotating.organization_id == "" else None
             presence = session.presence(organization_id)
             refreshed = KeyRefresh(ctx, session, presence, memory).of(rotating)
         if refreshed is None:
@@ -175,19 +179,19 @@ class StorageRotatingTokenResource(Resource):
         """Take the steps that the plan shows; each is saved as it is done."""
         plan = RotatingToken.of_plan(planned)
         session = self._sessions.get(plan.profile)
-        rotation = KeyRotation(session, ctx, _stored(current, ctx.private), plan)
+        rotation = KeyRotation(session, ctx, RotatingToken.of_state(current), plan)
         return rotation.carry_out()
 
     def delete(  # type: ignore[override]  # see Resource
         self, ctx: DeleteContext, current: State
     ) -> None:
         """Revoke all keys, the current one last; those that are gone already are success."""
-        token = _stored(current, ctx.private)
+        token = RotatingToken.of_state(current)
         session = self._sessions.get(token.profile)
         memory = RotationMemory.of(ctx.private)
         memory.teach(session.ownership)
         with failing("Storage token not deleted"):
-            organization_id = session.organization_id(token.organization_id)
+            organization_id = session.organization_id(token.organization_id or memory.home)
             for key in _held(token, memory).keys:
                 held = Token(access_key_id=key, user_id=token.user_id)
                 session.revoke_own(organization_id, held)
@@ -225,15 +229,6 @@ class StorageRotatingTokenResource(Resource):
         token = RotatingToken.of_plan(state).current
         if token is not None and token.access_key_id != prior["access_key_id"]:
             token_creation.undo(self._sessions.get(token.profile), token)
-
-
-def _stored(state: State, private: Private) -> RotatingToken:
-    """Return the token of a state, which may have no key only if the private data says so.
-
-    Raises:
-        InvalidToken: It has none.
-    """
-    return RotatingToken.of_state(state, holds_none=RotationMemory.of(private).holds_none)
 
 
 def _held(token: RotatingToken, memory: RotationMemory) -> Holding:

@@ -95,7 +95,8 @@ class RotatingTokenPlan:
         memory, session = self._memory, self._session
         for key in {*memory.keys, *memory.leaving}:
             quota.plan_release(key)
-        if memory.keys and session is not None:
+        # Of a token that holds no key only what was counted for its first half is remembered.
+        if (memory.keys or memory.counted or memory.excused) and session is not None:
             replaced = session.terraform.replaces(_TYPE)
             quota.plan_successor(replaced, counted=memory.counted, excused=memory.excused)
 
@@ -117,17 +118,23 @@ class RotatingTokenPlan:
             for rotate in (True, False)
         }
         aim = aims[wanted is Wanted.YES]
-        if quota_plan.moves(self._session, current.organization_id, planned.organization_id):
+        stored, moved = current.organization_id, planned.organization_id
+        if quota_plan.moves(self._session, stored, moved, remembered=self._memory.home):
             ctx.requires_replace.add(ORGANIZATION_ID)
         if changes_user(
             self._sessions,
             current.profile,
             planned.profile,
-            owner=next((m.caller for m in self._memory.keys.values() if m.caller), None),
-            organization_id=current.organization_id,
+            owner=next(
+                (m.caller for m in self._memory.keys.values() if m.caller),
+                None if holding.keys else current.user_id,
+            ),
+            organization_id=current.organization_id or self._memory.home,
             keys=holding.keys,
         ):
             ctx.requires_replace.add(PROFILE)
+        if planned.organization_id == "":
+            self._memory.home = current.organization_id or self._memory.home
         self._memory.plans_anew()
         self._count(current, holding, aim)
         found = SecretsPlan(self._session, ctx, self._memory).of(current, planned.encrypt_to)
@@ -201,7 +208,8 @@ class RotatingTokenPlan:
 
     def _count(self, current: RotatingToken, holding: Holding, aim: Aim) -> None:
         session = self._session
-        organization_id = quota_plan.home(session, current.organization_id) if session else None
+        stored = current.organization_id or self._memory.home
+        organization_id = quota_plan.home(session, stored) if session else None
         if session is None or organization_id is None:
             return
         self._memory.teach(session.ownership)

@@ -20,6 +20,7 @@ from crusoe_provider.provider.diagnostics import failing
 from crusoe_provider.provider.reading import (
     NOT_REFRESHED,
     warn_if_disabled,
+    warn_of_expiry,
     warn_of_lag,
     warn_of_loss,
     warn_of_no_proof,
@@ -112,10 +113,10 @@ class StorageTokenResource(Resource):
 
     def plan_destroy(self, ctx: PlanDestroyContext, current: State) -> None:
         """Count the slot that comes free."""
-        del ctx
-        token = Token.of_state(current)
+        token, memory = Token.of_state(current), Memory.of(ctx.private)
         session = self._sessions.quietly(token.profile)
-        if session and (organization_id := quota_plan.home(session, token.organization_id)):
+        stored = token.organization_id or memory.home
+        if session and (organization_id := quota_plan.home(session, stored)):
             session.quota(organization_id).plan_release(token.access_key_id)
 
     def create(  # type: ignore[override]  # see Resource
@@ -145,6 +146,7 @@ class StorageTokenResource(Resource):
                 ctx.save(plan.but(expires_at=lost.expire_at).as_listed(lost.left).to_state())
             raise
         secret, token = token.secret_key, token.but(secret_key=None, encrypted_secret_key=None)
+        memory.home = organization_id if given_id == "" else None
         memory.keep(ctx.private)
         # The token first, so that it cannot be lost over its secret.
         ctx.save(token.to_state())
@@ -166,11 +168,14 @@ class StorageTokenResource(Resource):
             return current
         with failing("Storage token not read"):
             # A token moved from elsewhere may not say where it is.
-            organization_id = session.organization_id(token.organization_id)
+            organization_id = session.organization_id(token.organization_id or memory.home)
             found = session.presence(organization_id).of(token, memory)
         match found:
             case Present():
+                if memory.made is not None:
+                    warn_of_expiry(ctx.diagnostics, session, token, found.key)
                 token = memory.seen_again(token, found.key, session.now())
+                memory.home = organization_id if token.organization_id == "" else None
                 if session.awaits_secret(token.access_key_id):
                     memory.secret_due = token.access_key_id
                 memory.keep(ctx.private)
@@ -216,11 +221,11 @@ class StorageTokenResource(Resource):
         self, ctx: DeleteContext, current: State
     ) -> None:
         """Revoke the token; one that is gone already is success."""
-        token = Token.of_state(current)
+        token, memory = Token.of_state(current), Memory.of(ctx.private)
         session = self._sessions.get(token.profile)
         with failing("Storage token not deleted"):
-            organization_id = session.organization_id(token.organization_id)
-            session.revoke_own(organization_id, token, Memory.of(ctx.private))
+            organization_id = session.organization_id(token.organization_id or memory.home)
+            session.revoke_own(organization_id, token, memory)
 
     def import_(  # type: ignore[override]  # see Resource
         self,

@@ -52,6 +52,7 @@ class TokenPlan:
         # None while the profile or the provider block is not known yet.
         self._session = planned_session(sessions, profile)
         self._ctx = ctx
+        self._home = Memory.of(ctx.private).home
 
     # -- A token that is to be created ---------------------------------------------------------
 
@@ -111,6 +112,8 @@ class TokenPlan:
         planned = Token.of_plan(proposed).but(ready_for_renewal=current.ready_for_renewal)
         memory = Memory.of(ctx.private)
         memory.key = current.access_key_id
+        if planned.organization_id == "":
+            memory.home = current.organization_id or memory.home
         planned = self._with_expiry(current, planned)
         planned = self._with_secret(current, planned, memory)
         memory.keep(ctx.private)
@@ -120,7 +123,7 @@ class TokenPlan:
             current.profile,
             planned.profile,
             owner=memory.caller,
-            organization_id=current.organization_id,
+            organization_id=current.organization_id or self._home,
             keys=[current.access_key_id],
         ):
             ctx.requires_replace.add(PROFILE)
@@ -195,7 +198,8 @@ class TokenPlan:
     def _mark_replacing(self, current: Token, planned: Token) -> None:
         before, after, replace = current.to_state(), planned.to_state(), self._ctx.requires_replace
         replace.update(name for name in _REPLACING if _differs(before[name], after[name]))
-        if quota_plan.moves(self._session, current.organization_id, planned.organization_id):
+        stored, wanted = current.organization_id, planned.organization_id
+        if quota_plan.moves(self._session, stored, wanted, remembered=self._home):
             replace.add(ORGANIZATION_ID)
         # A token that is imported or moved takes up the argument without a replacement.
         name = "rotate_when_changed"
@@ -206,7 +210,8 @@ class TokenPlan:
 
     def _count(self, current: Token) -> None:
         session = self._session
-        organization_id = quota_plan.home(session, current.organization_id) if session else None
+        stored = current.organization_id or self._home
+        organization_id = quota_plan.home(session, stored) if session else None
         if session is None or organization_id is None:
             return
         quota = session.quota(organization_id)

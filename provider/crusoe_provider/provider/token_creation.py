@@ -6,24 +6,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from crusoe_provider.api.errors import CrusoeError
+from crusoe_provider.provider.reading import warn_of_expiry
 from crusoe_provider.provider.validators import given
 from crusoe_provider.tokens.durations import parse_duration
-from crusoe_provider.tokens.lifetime import expiry_after, instant_or_none
+from crusoe_provider.tokens.lifetime import expiry_after
 from crusoe_provider.tokens.presence import Memory
 from crusoe_provider.tokens.token import Token, is_unknown
 
 if TYPE_CHECKING:
     from tf.utils import Diagnostics
 
-    from crusoe_provider.api.models import StorageKey
     from crusoe_provider.tokens.session import Session
 
 logger = logging.getLogger(__name__)
 
 # How long a creation waits for a slot unless a timeouts block says otherwise.
 _DEFAULT_TIMEOUT: Final = timedelta(minutes=2)
-# Servers round an expiry, at most to the day.
-_NOTEWORTHY: Final = timedelta(days=1)
 
 
 def make(
@@ -82,7 +80,7 @@ def complete(
     except CrusoeError as error:
         key, problem = None, f"Crusoe's list of tokens could not be read: {error}"
     if key is not None:
-        _warn_of_earlier_end(diagnostics, session, token, key)
+        warn_of_expiry(diagnostics, session, token, key)
         return memory.first_seen(token, key, session.now())
     diagnostics.add_warning(
         "Storage token created, but not yet listed",
@@ -94,28 +92,6 @@ def complete(
         ),
     )
     return token
-
-
-def _warn_of_earlier_end(
-    diagnostics: "Diagnostics", session: "Session", token: Token, key: "StorageKey"
-) -> None:
-    """Warn of a token to which Crusoe has given a shorter life than was asked for.
-
-    The state keeps what was asked for: any other value would contradict the plan.
-    """
-    asked, listed = instant_or_none(token.expires_at), instant_or_none(key.expire_at)
-    if listed is None or (asked is not None and asked.moment - listed.moment < _NOTEWORTHY):
-        return
-    wish = "no expiry" if asked is None else f"an expiry at {token.expires_at}"
-    diagnostics.add_warning(
-        "Storage token expires earlier than asked for",
-        session.told(
-            f"Access key {token.access_key_id} was created with {wish}, and Crusoe lists it as "
-            f"expiring at {key.expire_at}. The state keeps what was asked for.\n\n"
-            "Replace or rotate the token before it expires. With an expires_after that is no "
-            "longer than Crusoe allows, renew_before or rotate_after does that in time."
-        ),
-    )
 
 
 def undo(session: "Session", token: Token) -> None:

@@ -157,11 +157,15 @@ class Creation:
         lost = AnswerLost(cause, expire_at=expiry)
         try:
             lost.candidates = self._search(lambda keys: self._new(keys, before, alias, expiry))
+            if len(lost.candidates) == 1:
+                self._revoke(lost, lost.candidates[0])
+            elif not lost.candidates:
+                # A server may have given it what was not asked for. It may be somebody's, too.
+                keys = self._account.keys(self._organization_id, finish=True)
+                lost.candidates = self._new(keys, before, alias, expiry, exact=False)
         except CrusoeError as error:
             lost.list_error = error
             return lost
-        if len(lost.candidates) == 1:
-            self._revoke(lost, lost.candidates[0])
         # Those that stay take slots, whoever has made them.
         for key in lost.candidates:
             if key is not lost.revoked:
@@ -174,12 +178,14 @@ class Creation:
         before: frozenset[str],
         alias: str | None,
         expiry: str | None,
+        *,
+        exact: bool = True,
     ) -> "list[StorageKey]":
         try:
             mine = self._ownership.mine(keys, self._account.identity())
         except OwnerUnknown:
             mine = list(keys)
-        return could_be_it(mine, before=before, alias=alias, expire_at=expiry)
+        return could_be_it(mine, before=before, alias=alias, expire_at=expiry, exact=exact)
 
     def _revoke(self, lost: AnswerLost, key: "StorageKey") -> None:
         try:
@@ -196,6 +202,7 @@ def could_be_it(
     before: frozenset[str],
     alias: str | None,
     expire_at: str | None,
+    exact: bool = True,
 ) -> "list[StorageKey]":
     """Return those of the caller's keys that a creation with a lost answer may have made.
 
@@ -204,13 +211,15 @@ def could_be_it(
         before: The access key IDs of those before it.
         alias: The alias that was asked for. A server may store it trimmed or in another case.
         expire_at: The expiry that was asked for, to the second.
+        exact: Whether only what is as it was asked for counts. Otherwise a server may have chosen
+            the expiry, and the alias where none was asked for.
     """
     return [
         key
         for key in keys
         if key.access_key_id not in before
-        and _folded(key.alias) == _folded(alias)
-        and same_expiry(expire_at, key.expire_at)
+        and (_folded(key.alias) == _folded(alias) or not (exact or _folded(alias)))
+        and (same_expiry(expire_at, key.expire_at) or not exact)
     ]
 
 

@@ -42,6 +42,8 @@ class Memory:
         owner: The user ID under which the API lists it, if that is another one.
         alias: The form in which the API stores its alias, if it is another one.
         expires_at: The form in which the API stores its expiry, if it is another one.
+        home: The organization that an empty organization_id stands for. It stays the same when the
+            provider gets another default one.
         secret_due: Not empty for an imported token whose secret the environment holds, until an
             apply has put it into the state.
     """
@@ -53,6 +55,7 @@ class Memory:
     owner: str | None = None
     alias: str | None = None
     expires_at: str | None = None
+    home: str | None = None
     secret_due: str | None = None
 
     @classmethod
@@ -80,7 +83,8 @@ class Memory:
         """
         if (key.alias or None) != (token.alias or None):
             self.alias = key.alias or ""
-        if not same_expiry(token.expires_at, key.expire_at):
+        # One that counts from the creation is nobody's promise: the list has it.
+        if not token.expires_after and not same_expiry(token.expires_at, key.expire_at):
             self.expires_at = key.expire_at or ""
         self.made = None
         return self.seen_again(token, key, now)

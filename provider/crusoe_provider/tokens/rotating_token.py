@@ -77,18 +77,14 @@ class RotatingToken:
         return cls(**values)
 
     @classmethod
-    def of_state(cls, state: Mapping[str, Any], *, holds_none: bool = False) -> Self:
+    def of_state(cls, state: Mapping[str, Any]) -> Self:
         """Return the rotating token of a stored state.
-
-        Args:
-            state: The state.
-            holds_none: Whether it is known to have no key; see `RotationMemory`.
 
         Raises:
             InvalidToken: The state names no access key, as one edited by hand may.
         """
         token = cls.of_plan(state)
-        if not token.holding.keys and not holds_none:
+        if not token.holding.keys and not token.holds_none:
             raise InvalidToken
         return token.but(generation=int(token.generation or 1))
 
@@ -113,9 +109,18 @@ class RotatingToken:
         return Holding(self.access_key_id or None, self.previous_access_key_id or None)
 
     @property
+    def holds_none(self) -> bool:
+        """Whether it had keys, and has none: the last one made room, and no other could be made.
+
+        Whoever edits a state by hand does not take everything out that belongs to a key.
+        """
+        belonging = (*KEY_ATTRIBUTES, *PREVIOUS_ATTRIBUTES)
+        return bool(self.id or self.user_id) and not any(getattr(self, n) for n in belonging)
+
+    @property
     def current(self) -> Token | None:
         """The current key as a token; `None` if it is gone."""
-        return self._token("", alias=self.alias)
+        return self._token("", alias=self.alias, expires_after=self.expires_after)
 
     @property
     def previous(self) -> Token | None:

@@ -24,25 +24,24 @@ class RotationMemory:
         keys: What is remembered of each key, by its access key ID.
         leaving: Keys that are still to be revoked, and that no attribute shows.
         looked: When the state was refreshed last, RFC 3339, give or take an hour.
+        home: The organization that an empty organization_id stands for; see `Memory`.
         counted: Whether this plan has counted the creation of a key, for the case that it turns
             out to be the first half of a replacement.
         excused: Whether it was excused from that, because there is no room for it.
-        holds_none: Whether this was kept when the state had no key any more: a rotation had taken
-            the last one away, and could not make its successor.
     """
 
     keys: dict[str, Memory] = field(default_factory=dict)
     leaving: tuple[str, ...] = ()
     looked: str | None = None
+    home: str | None = None
     counted: bool = False
     excused: bool = False
-    holds_none: bool = False
 
     @classmethod
     def of(cls, private: Mapping[str, Any]) -> Self:
         """Return what the private data says; what is not in our form says nothing."""
         keys, leaving = private.get("keys"), private.get("leaving")
-        looked = private.get("looked")
+        looked, home = private.get("looked"), private.get("home")
         leaving = tuple(
             name for name in (leaving if isinstance(leaving, list) else []) if isinstance(name, str)
         )
@@ -54,9 +53,9 @@ class RotationMemory:
             },
             leaving=leaving,
             looked=looked if isinstance(looked, str) else None,
+            home=home if isinstance(home, str) else None,
             counted=private.get("counted") is True,
             excused=private.get("excused") is True,
-            holds_none=isinstance(keys, dict) and set(keys) <= set(leaving),
         )
 
     def of_key(self, access_key_id: str) -> Memory:
@@ -80,6 +79,8 @@ class RotationMemory:
             private["leaving"] = list(holding.leaving)
         if self.looked is not None:
             private["looked"] = self.looked
+        if self.home is not None:
+            private["home"] = self.home
         if self.counted:
             private["counted"] = True
         if self.excused:
