@@ -144,6 +144,7 @@ def test_empty_arguments_of_the_other_elements_are_not_set(
     assert workspace.output_json()["found"] == ["a", 1]
 
 
+ROTATES = "crusoe_storage_rotating_token"
 ROTATING = 'resource "crusoe_storage_rotating_token" "t" {{\n{}\n}}\n'
 EMPTY_ROTATING = """
   alias                 = ""
@@ -232,6 +233,14 @@ def test_another_default_organization_forgets_no_key(
     plan = workspace.plan().succeeded()
 
     assert (plan.actions, plan.warnings) == ({}, ())
+    if resource == ROTATES:
+        # The successor is made where the key before it is, and so it is there that it is undone.
+        workspace.write(empty.replace("{\n", '{\n  rotate_when_changed = { a = "1" }\n'))
+        workspace.apply().succeeded()
+        workspace.write(empty.replace("{\n", '{\n  rotate_when_changed = { a = "2" }\n'))
+        workspace.apply().succeeded()
+        keys = cloud.keys()
+        assert {key.organization_id for key in keys} == {crusoe.organization.id}
     workspace.write(empty.replace('""', f'"{other.id}"'))
     plan = workspace.plan(out="p").succeeded()
     assert plan.changes[address].replaced_because_of == {"organization_id"}
@@ -243,4 +252,32 @@ def test_another_default_organization_forgets_no_key(
     assert cloud.keys() == [second]
     workspace.variables["CRUSOE_ORGANIZATION_ID"] = crusoe.organization.id
     workspace.destroy("-refresh=false").succeeded()
+    assert cloud.keys() == []
+
+
+@pytest.mark.parametrize("kinds", [("token", "rotating_token"), ("rotating_token", "token")])
+def test_a_token_that_moves_to_another_type_is_looked_for_where_it_was_made(
+    workspace: Workspace, crusoe: Crusoe, kinds: tuple[str, str]
+) -> None:
+    """Also when the default organization changes with it."""
+    cloud = crusoe.simulator.cloud
+    other = cloud.add_organization("other")
+    user = cloud.add_user("ops@acme.example", crusoe.organization, other)
+    workspace.variables |= crusoe.variables(user)
+    workspace.variables["CRUSOE_ORGANIZATION_ID"] = crusoe.organization.id
+    before, after = (f"crusoe_storage_{kind}" for kind in kinds)
+    block = 'resource "{}" "t" {{\n  organization_id = ""\n}}\n'
+    workspace.write(block.format(before))
+    workspace.apply().succeeded()
+    keys = cloud.keys()
+    workspace.variables["CRUSOE_ORGANIZATION_ID"] = other.id
+    moved = f"moved {{\n  from = {before}.t\n  to   = {after}.t\n}}\n"
+    workspace.write(block.format(after) + moved)
+
+    applied = workspace.apply().succeeded()
+
+    assert applied.warnings == ()
+    assert cloud.keys() == keys
+    assert workspace.plan().actions == {}
+    workspace.destroy().succeeded()
     assert cloud.keys() == []

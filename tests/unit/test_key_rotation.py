@@ -45,23 +45,32 @@ def session(account: Account) -> Session:
     )
 
 
-def rotation(session: Session, saved: list[dict[str, Any]], *recipients: str) -> KeyRotation:
-    """Return a rotation that takes up recipients."""
-    context = UpdateContext(Diagnostics(), "crusoe_storage_rotating_token", {}, saved.append)
-    planned = PRIOR.but(
+def rotation(
+    session: Session, saved: list[dict[str, Any]], *recipients: str, home: str | None = None
+) -> KeyRotation:
+    """Return a rotation that takes up recipients; with a home its organization is empty."""
+    private = {} if home is None else {"home": home}
+    context = UpdateContext(Diagnostics(), "crusoe_storage_rotating_token", private, saved.append)
+    prior = PRIOR if home is None else PRIOR.but(organization_id="")
+    planned = prior.but(
         encrypt_to=list(recipients),
         access_key_id=Unknown,
         secret_key=None,
         encrypted_secret_key=Unknown,
         generation=2,
-    ).with_previous(PRIOR.current)
-    return KeyRotation(session, context, PRIOR, planned)
+    ).with_previous(prior.current)
+    return KeyRotation(session, context, prior, planned)
 
 
+@pytest.mark.parametrize("home", [None, ORGANIZATION])
 def test_a_key_whose_secret_cannot_be_encrypted_is_revoked(
-    session: Session, account: Account, monkeypatch: pytest.MonkeyPatch
+    session: Session, account: Account, monkeypatch: pytest.MonkeyPatch, home: str | None
 ) -> None:
-    """It is in no state then, and the current key stays what it was."""
+    """It is in no state then, and the current key stays what it was.
+
+    Where it was made, whatever has become the default organization since.
+    """
+    monkeypatch.setattr(account, "organization_id", lambda: "another one")
     saved: list[dict[str, Any]] = []
     encrypt = Recipients.encrypt
 
@@ -73,7 +82,7 @@ def test_a_key_whose_secret_cannot_be_encrypted_is_revoked(
     monkeypatch.setattr(Recipients, "encrypt", fail_for_the_new_one)
 
     with pytest.raises(MemoryError):
-        rotation(session, saved, AGE).carry_out()
+        rotation(session, saved, AGE, home=home).carry_out()
 
     assert (account.creations, account.deletions) == (1, ["NEW"])
     assert [state["access_key_id"] for state in saved] == ["b"]

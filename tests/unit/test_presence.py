@@ -172,6 +172,32 @@ def test_what_was_not_asked_for_is_the_servers_and_no_drift() -> None:
     assert (changed.alias, changed.expires_at) == ("laptop", None)
 
 
+@pytest.mark.parametrize(
+    ("renew_before", "listed", "shown"),
+    [
+        (None, "2026-12-24T12:00:00Z", "2026-12-24T12:00:00Z"),
+        ("10d", "2026-12-24T12:00:00Z", "2026-12-24T12:00:00Z"),
+        # It would be renewed at once, and so would each that comes after it.
+        ("40d", "2026-12-24T12:00:00Z", "2027-02-22T12:00:00Z"),
+        (None, None, "2027-02-22T12:00:00Z"),
+    ],
+)
+def test_an_expiry_that_counts_from_the_creation_is_the_listed_one(
+    renew_before: str | None, listed: str | None, shown: str
+) -> None:
+    """Where there is one that is of any use."""
+    asked = "2027-02-22T12:00:00Z"
+    token = TOKEN.but(expires_at=asked, expires_after="90d", renew_before=renew_before)
+    memory = Memory()
+    memory.created(token, ME, NOW)
+    entry = key("K", "ci", expire_at=listed)
+
+    first = memory.first_seen(token, entry, NOW)
+    again = memory.seen_again(first, entry, NOW)
+
+    assert (first.expires_at, again.expires_at) == (shown, shown)
+
+
 def test_of_an_imported_token_no_owner_is_remembered() -> None:
     """Nobody knows under which ID the caller made it, so nothing is learnt."""
     memory = Memory()

@@ -33,6 +33,9 @@ class KeyRotation:
         ctx: The context of the call.
         prior: The token as it is.
         planned: The token as it is to be.
+
+    Attributes:
+        organization_id: Where its keys are.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class KeyRotation:
         # Before anything exists: a key whose secret could not be encrypted would be lost.
         self._recipients = Recipients(given(planned.encrypt_to) or ())
         with failing(_NOT_ROTATED):
-            self._organization_id = session.organization_id(
+            self.organization_id = session.organization_id(
                 prior.organization_id or self._memory.home
             )
         before = [token for token in (prior.current, prior.previous) if token is not None]
@@ -86,7 +89,7 @@ class KeyRotation:
     def revoke(self, key: str) -> None:
         """Revoke a key; one that is gone already is success."""
         with failing(_NOT_REVOKED):
-            self._session.revoke_own(self._organization_id, self._token_of(key))
+            self._session.revoke_own(self.organization_id, self._token_of(key))
 
     def create(self, make_room: Callable[[], bool]) -> str:
         """Create a key, and return it."""
@@ -94,7 +97,7 @@ class KeyRotation:
             with failing(_NOT_ROTATED):
                 token, memory = token_creation.make(
                     self._session,
-                    self._organization_id,
+                    self.organization_id,
                     self._planned.next_token(),
                     time_limit=token_creation.time_limit_of(self._planned.timeouts, "update"),
                     make_room=make_room,
@@ -105,7 +108,7 @@ class KeyRotation:
         try:
             token = token.but(**self._recipients.kept(token.secret_key))
         except BaseException:
-            token_creation.undo(self._session, token)
+            token_creation.undo(self._session, token, self.organization_id)
             raise
         self._tokens[token.access_key_id] = token
         self._memory.keys[token.access_key_id] = memory
@@ -154,14 +157,14 @@ class KeyRotation:
         self._tokens[key] = token_creation.complete(
             self._ctx.diagnostics,
             self._session,
-            self._organization_id,
+            self.organization_id,
             self._tokens[key],
             self._memory.of_key(key),
         )
 
     def _check_owner(self) -> None:
         token = self._token_of(next(iter(self._prior.holding.keys), ""))
-        self._session.presence(self._organization_id).check_owner(token)
+        self._session.presence(self.organization_id).check_owner(token)
 
     def _token_of(self, key: str) -> Token:
         return self._tokens.get(key) or Token(access_key_id=key, user_id=self._prior.user_id)

@@ -86,8 +86,8 @@ def _found(error: AnswerLost) -> str:
         f"  - {describe_token(key)}\n    {deletion_command(key)}\n" for key in error.candidates
     )
     return (
-        "Since then Crusoe lists several new tokens that it may have made, and none is in the "
+        "Since then Crusoe lists these new tokens, one of which it may have made; none is in the "
         f"state:\n\n{tokens}\n"
-        "Delete those that nobody else has made, with the commands above "
+        "Delete what nobody else has made, with the command below its name "
         f"{NEWER_CLI}, then run Terraform again."
     )

@@ -45,16 +45,17 @@ def organization(session: "Session", config: Mapping[str, Any], wanted: Any) -> 
         return None
 
 
-def home(session: "Session", stored: str | None) -> str | None:
+def home(session: "Session", stored: str | None, remembered: str | None = None) -> str | None:
     """Return the organization of an existing token, if it can be told.
 
     Args:
         session: The session.
         stored: What the state has; an empty text where a module has handed one on, and nothing
             where the token was moved from elsewhere. Both stand for the default one.
+        remembered: Which one that was when the token was made, if it was that one.
     """
-    if stored:
-        return stored
+    if stored or remembered:
+        return stored or remembered
     if stored is None:
         return None
     try:

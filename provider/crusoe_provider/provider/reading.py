@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from crusoe_provider.tokens.lifetime import instant_or_none
+from crusoe_provider.tokens.lifetime import instant_or_none, same_expiry
 
 if TYPE_CHECKING:
     from tf.utils import Diagnostics
@@ -82,9 +82,9 @@ def warn_of_expiry(
         token: The token as it was asked for.
         key: How it is listed for the first time.
     """
-    asked, listed = instant_or_none(token.expires_at), instant_or_none(key.expire_at)
-    if asked is None and listed is None:
+    if same_expiry(token.expires_at, key.expire_at):
         return
+    asked, listed = instant_or_none(token.expires_at), instant_or_none(key.expire_at)
     if asked is not None and listed is not None:
         life = asked.moment - session.now()
         if abs(asked.moment - listed.moment) <= life / _ROUNDED:

@@ -56,6 +56,8 @@ class StorageRotatingTokenResource(Resource):
 
     def __init__(self, sessions: "Sessions") -> None:
         self._sessions = sessions
+        # Where the update that this object was made for has found the keys.
+        self._organization_id: str | None = None
 
     @classmethod
     def get_name(cls) -> str:
@@ -101,8 +103,8 @@ class StorageRotatingTokenResource(Resource):
         """Count the slots that come free."""
         token, memory = RotatingToken.of_state(current), RotationMemory.of(ctx.private)
         session = self._sessions.quietly(token.profile)
-        stored = token.organization_id or memory.home
-        if session and (organization_id := quota_plan.home(session, stored)):
+        stored = token.organization_id
+        if session and (organization_id := quota_plan.home(session, stored, memory.home)):
             quota = session.quota(organization_id)
             for key in _held(token, memory).keys:
                 quota.plan_release(key)
@@ -117,6 +119,7 @@ class StorageRotatingTokenResource(Resource):
         with failing():
             organization_id = session.organization_id(given_id)
         plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
+        home = organization_id if given_id == "" else None
         # Before anything exists: a key whose secret could not be encrypted would be lost.
         recipients = Recipients(given(plan.encrypt_to) or ())
         try:
@@ -131,11 +134,12 @@ class StorageRotatingTokenResource(Resource):
             if lost.left is not None:
                 # Beside an error Terraform keeps a state as tainted: the next apply replaces it.
                 ctx.private.clear()
+                RotationMemory(home=home).keep(Holding(None), ctx.private)
                 ctx.save(plan.begun_with(Token.of_key(lost.left)).to_state())
             raise
         memory = RotationMemory(
             keys={token.access_key_id: key_memory},
-            home=organization_id if given_id == "" else None,
+            home=home,
         )
         memory.look(session.now())
         secret, token = token.secret_key, token.but(secret_key=None, encrypted_secret_key=None)
@@ -180,6 +184,7 @@ class StorageRotatingTokenResource(Resource):
         plan = RotatingToken.of_plan(planned)
         session = self._sessions.get(plan.profile)
         rotation = KeyRotation(session, ctx, RotatingToken.of_state(current), plan)
+        self._organization_id = rotation.organization_id
         return rotation.carry_out()
 
     def delete(  # type: ignore[override]  # see Resource
@@ -228,7 +233,8 @@ class StorageRotatingTokenResource(Resource):
         """Revoke the new key of a rotation; the one before it still works."""
         token = RotatingToken.of_plan(state).current
         if token is not None and token.access_key_id != prior["access_key_id"]:
-            token_creation.undo(self._sessions.get(token.profile), token)
+            session = self._sessions.get(token.profile)
+            token_creation.undo(session, token, self._organization_id)
 
 
 def _held(token: RotatingToken, memory: RotationMemory) -> Holding:

@@ -208,8 +208,8 @@ class RotatingTokenPlan:
 
     def _count(self, current: RotatingToken, holding: Holding, aim: Aim) -> None:
         session = self._session
-        stored = current.organization_id or self._memory.home
-        organization_id = quota_plan.home(session, stored) if session else None
+        stored, remembered = current.organization_id, self._memory.home
+        organization_id = quota_plan.home(session, stored, remembered) if session else None
         if session is None or organization_id is None:
             return
         self._memory.teach(session.ownership)

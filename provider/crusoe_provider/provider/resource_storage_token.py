@@ -115,8 +115,8 @@ class StorageTokenResource(Resource):
         """Count the slot that comes free."""
         token, memory = Token.of_state(current), Memory.of(ctx.private)
         session = self._sessions.quietly(token.profile)
-        stored = token.organization_id or memory.home
-        if session and (organization_id := quota_plan.home(session, stored)):
+        stored = token.organization_id
+        if session and (organization_id := quota_plan.home(session, stored, memory.home)):
             session.quota(organization_id).plan_release(token.access_key_id)
 
     def create(  # type: ignore[override]  # see Resource
@@ -129,6 +129,7 @@ class StorageTokenResource(Resource):
         with failing():
             organization_id = session.organization_id(given_id)
         plan = plan.but(organization_id=given_id if given_id is not None else organization_id)
+        home = organization_id if given_id == "" else None
         # Before anything exists: a token whose secret could not be encrypted would be lost.
         recipients = Recipients(given(plan.encrypt_to) or ())
         try:
@@ -142,11 +143,11 @@ class StorageTokenResource(Resource):
         except AnswerLost as lost:
             if lost.left is not None:
                 # Beside an error Terraform keeps a state as tainted: the next apply replaces it.
-                ctx.private.clear()
+                Memory(home=home).keep(ctx.private)
                 ctx.save(plan.but(expires_at=lost.expire_at).as_listed(lost.left).to_state())
             raise
         secret, token = token.secret_key, token.but(secret_key=None, encrypted_secret_key=None)
-        memory.home = organization_id if given_id == "" else None
+        memory.home = home
         memory.keep(ctx.private)
         # The token first, so that it cannot be lost over its secret.
         ctx.save(token.to_state())

@@ -210,8 +210,8 @@ class TokenPlan:
 
     def _count(self, current: Token) -> None:
         session = self._session
-        stored = current.organization_id or self._home
-        organization_id = quota_plan.home(session, stored) if session else None
+        stored = current.organization_id
+        organization_id = quota_plan.home(session, stored, self._home) if session else None
         if session is None or organization_id is None:
             return
         quota = session.quota(organization_id)

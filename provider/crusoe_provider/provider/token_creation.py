@@ -94,10 +94,16 @@ def complete(
     return token
 
 
-def undo(session: "Session", token: Token) -> None:
-    """Revoke a token that Terraform, killed in between, cannot take into its state."""
+def undo(session: "Session", token: Token, organization_id: str | None = None) -> None:
+    """Revoke a token that Terraform, killed in between, cannot take into its state.
+
+    Args:
+        session: The session.
+        token: The token.
+        organization_id: Where it was made, if that is another organization than it says.
+    """
     try:
-        organization_id = session.organization_id(token.organization_id)
+        organization_id = session.organization_id(organization_id or token.organization_id)
         session.revoke(organization_id, token.access_key_id, finish=True)
         logger.warning("Revoked %s: Terraform ended before it could store it", token.name)
     except CrusoeError as error:

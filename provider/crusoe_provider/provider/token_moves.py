@@ -94,6 +94,8 @@ def _of_token(source: MoveSource) -> Token:
     kept: dict[str, Any] = {}
     memory.keep(kept)
     source.private["keys"] = {token.access_key_id: kept}
+    if memory.home is not None:
+        source.private["home"] = kept.pop("home")
     return token
 
 
@@ -102,7 +104,9 @@ def _of_rotating(source: MoveSource) -> Token:
     token = rotating.current
     if token is None or rotating.previous is not None or memory.leaving:
         raise Refusal(_TWO_KEYS)
-    memory.of_key(token.access_key_id).keep(source.private)
+    kept = memory.of_key(token.access_key_id)
+    kept.home = memory.home
+    kept.keep(source.private)
     return token.but(**{name: getattr(rotating, name) for name in _SHARED})
 
 

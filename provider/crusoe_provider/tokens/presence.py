@@ -83,11 +83,21 @@ class Memory:
         """
         if (key.alias or None) != (token.alias or None):
             self.alias = key.alias or ""
-        # One that counts from the creation is nobody's promise: the list has it.
-        if not token.expires_after and not same_expiry(token.expires_at, key.expire_at):
+        same = same_expiry(token.expires_at, key.expire_at)
+        if not same and not self._takes_over(token, key, now):
             self.expires_at = key.expire_at or ""
         self.made = None
         return self.seen_again(token, key, now)
+
+    @staticmethod
+    def _takes_over(token: "Token", key: "StorageKey", now: datetime) -> bool:
+        """Say whether the state takes the listed expiry: one that counts from the creation.
+
+        No plan has promised it. But one that asks for a renewal at once would do so for ever.
+        """
+        listed = token.but(expires_at=key.expire_at)
+        renews = listed.lifetime.ready_for_renewal(now)
+        return bool(token.expires_after and key.expire_at) and not renews
 
     def seen_again(self, token: "Token", key: "StorageKey", now: datetime) -> "Token":
         """Take note of a list that shows the token, and return the token as it shows it."""
