@@ -71,9 +71,8 @@ class Network(httpx.BaseTransport):
         self, endpoint: Endpoint, proxy: ProxyServer | None, authorities: Authorities
     ) -> None:
         self._backend = _Backend(loopback_only=endpoint.scheme == "http")
-        self._authorities = authorities
-        context = None if endpoint.scheme == "http" else authorities.context()
-        self._has_tls = context is not None
+        self._authorities = None if endpoint.scheme == "http" else authorities
+        context = None if self._authorities is None else self._authorities.context()
         self._pool = httpcore.ConnectionPool(
             # Without a context httpcore would load one of its own; plain http asks for none.
             ssl_context=context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
@@ -122,14 +121,16 @@ class Network(httpx.BaseTransport):
         self._pool.close()
 
     def _sent(self, request: httpcore.Request) -> httpcore.Response:
-        whole = not self._has_tls or self._authorities.are_whole
+        authorities = self._authorities
+        if authorities is None or authorities.are_whole:
+            return self._pool.handle_request(request)
         try:
             return self._pool.handle_request(request)
         except httpcore.ConnectError as error:
             # No connection, so nothing was sent, not even of a creation.
-            if whole or not is_behind(error, ssl.SSLCertVerificationError):
+            if not is_behind(error, ssl.SSLCertVerificationError):
                 raise
-        self._authorities.complete()
+        authorities.complete()
         return self._pool.handle_request(request)
 
 

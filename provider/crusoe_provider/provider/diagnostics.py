@@ -55,8 +55,9 @@ _ADVICE: Final[Mapping[type[errors.CrusoeError], str]] = {
     ),
     errors.TlsFailed: (
         "Check api_endpoint and the clock of this machine. If a proxy puts a certificate of its "
-        "own in the place of Crusoe's, install its authority in this system (Linux), or name the "
-        "file with it in SSL_CERT_FILE. Verification cannot be switched off."
+        "own in the place of Crusoe's, take the certificate of its authority and name the file "
+        "with it in SSL_CERT_FILE; where neither that nor SSL_CERT_DIR is set it may be installed "
+        "in this system (Linux) instead. Verification cannot be switched off."
     ),
     errors.UnexpectedAnswer: (
         "Check that api_endpoint leads to the Crusoe API and that no proxy answers in its place."

@@ -42,16 +42,17 @@ class RotationMemory:
         """Return what the private data says; what is not in our form says nothing."""
         keys, leaving = private.get("keys"), private.get("leaving")
         looked, home = private.get("looked"), private.get("home")
-        leaving = tuple(
-            name for name in (leaving if isinstance(leaving, list) else []) if isinstance(name, str)
-        )
         return cls(
             keys={
                 name: Memory.of(value)
                 for name, value in (keys if isinstance(keys, dict) else {}).items()
                 if isinstance(value, dict)
             },
-            leaving=leaving,
+            leaving=tuple(
+                name
+                for name in (leaving if isinstance(leaving, list) else [])
+                if isinstance(name, str)
+            ),
             looked=looked if isinstance(looked, str) else None,
             home=home if isinstance(home, str) else None,
             counted=private.get("counted") is True,
