@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import socket
 import ssl
@@ -171,6 +172,22 @@ def test_when_terraform_is_gone_the_creation_is_undone(
     assert code == 0
     assert answer.exception(EXIT_SECONDS) is not None
     assert not plugin.socket.parent.exists()
+
+
+def test_an_end_without_the_folder_of_the_socket(
+    start_toy: StartToy, in_background: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    """Something has cleared the temporary folder meanwhile: the object is removed all the same."""
+    plugin, answer = start_creation(start_toy, in_background, tmp_path, "wait")
+    shutil.rmtree(plugin.socket.parent)
+
+    plugin.disconnect()
+    let_go(tmp_path)
+    told = (tmp_path / "events").read_text()
+
+    assert told == "undo 1\n"
+    assert plugin.process.wait(EXIT_SECONDS) == 0
+    assert answer.exception(EXIT_SECONDS) is not None
 
 
 def test_an_answer_to_a_terraform_that_dies_is_undone(start_toy: StartToy, tmp_path: Path) -> None:

@@ -252,6 +252,7 @@ def _private_folder() -> Iterator[str]:
         yield folder
     finally:
         # grpc removes the socket when the server stops; it has not been started if that failed.
-        with contextlib.suppress(OSError):
-            Path(f"{folder}{_SOCKET}").unlink()
-        Path(folder).rmdir()
+        # And something may have cleared the temporary folder meanwhile.
+        for remove in (Path(f"{folder}{_SOCKET}").unlink, Path(folder).rmdir):
+            with contextlib.suppress(OSError):
+                remove()
