@@ -281,3 +281,24 @@ def test_a_token_that_moves_to_another_type_is_looked_for_where_it_was_made(
     assert workspace.plan().actions == {}
     workspace.destroy().succeeded()
     assert cloud.keys() == []
+
+
+@pytest.mark.parametrize("later", ["", "90d"])
+def test_an_empty_date_beside_a_duration_that_only_the_apply_knows(
+    workspace: Workspace, later: str
+) -> None:
+    """Where that turns out to be empty all is well; otherwise there are two expiries."""
+    apply(workspace, '  expires_at = ""\n')
+    workspace.write(
+        f'resource "terraform_data" "d" {{\n  input = "{later}"\n}}\n'
+        + token('  expires_at    = ""\n  expires_after = terraform_data.d.output\n')
+    )
+    workspace.plan(out="p").succeeded()
+
+    applied = workspace.apply("p")
+
+    if later:
+        applied.failed_with("Two expiries")
+    else:
+        applied.succeeded()
+        assert workspace.plan().succeeded().actions == {}

@@ -58,12 +58,53 @@ def _vendor(workspace: Workspace, _time: MovableTime, crusoe: Crusoe) -> None:
     workspace.plan().failed()
 
 
+def _no_such_profile(workspace: Workspace, _time: MovableTime, _crusoe: Crusoe) -> None:
+    workspace.write(token())
+    workspace.apply().succeeded()
+    more = token('profile = "nope"').replace('"t"', '"more"')
+    workspace.write(token() + more + more.replace("storage_token", "storage_rotating_token"))
+    workspace.plan().failed()
+
+
+def _no_such_profile_any_more(workspace: Workspace, _time: MovableTime, _crusoe: Crusoe) -> None:
+    workspace.write(token())
+    workspace.apply().succeeded()
+    workspace.write(token('profile = "nope"'))
+    workspace.plan().failed()
+
+
+def _a_profile_that_is_refused(workspace: Workspace, _time: MovableTime, _crusoe: Crusoe) -> None:
+    workspace.write(token())
+    workspace.apply().succeeded()
+    workspace.write(
+        'provider "crusoe" {\n  profiles = {\n'
+        '    wrong = { access_key_id = "CKIDNOBODY", secret_key = "d3Jvbmc" }\n  }\n}\n'
+        + token('profile = "wrong"')
+    )
+    workspace.plan().failed()
+
+
+def _several_organizations(workspace: Workspace, _time: MovableTime, crusoe: Crusoe) -> None:
+    cloud = crusoe.simulator.cloud
+    user = cloud.add_user("both@acme.example", crusoe.organization, cloud.add_organization("2nd"))
+    workspace.variables |= crusoe.variables(user)
+    there = f'organization_id = "{crusoe.organization.id}"'
+    workspace.write(token(there))
+    workspace.apply().succeeded()
+    workspace.write(token(there) + token().replace('"t"', '"more"'))
+    workspace.plan().failed()
+
+
 REASONS: Final[dict[str, Prepare]] = {
     "too many tokens": _too_many,
     "an expires_at that has passed": _passed,
     "an expired token with renew_before": _expired,
     "an ephemeral token without a slot": _ephemeral,
     "a slot of somebody else": _vendor,
+    "a profile that does not exist": _no_such_profile,
+    "a profile that exists no more": _no_such_profile_any_more,
+    "a profile whose credentials are refused": _a_profile_that_is_refused,
+    "an organization that cannot be told": _several_organizations,
 }
 
 

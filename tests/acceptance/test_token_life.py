@@ -192,6 +192,37 @@ def test_a_token_is_renewed_when_its_time_has_come(
     assert timed.run("plan", "-detailed-exitcode").exit_code == 2
 
 
+@pytest.mark.parametrize("ignored", ["all", "[expires_at]"])
+@pytest.mark.parametrize("days", [80, 100])
+def test_a_token_is_renewed_whatever_changes_are_ignored(
+    timed: Workspace, movable_time: MovableTime, crusoe: Crusoe, ignored: str, days: int
+) -> None:
+    """In time, or when it has expired; `-replace` works too. They are the configuration's."""
+    timed.write(
+        token(
+            'expires_after = "90d"',
+            'renew_before = "14d"',
+            f"lifecycle {{\n    ignore_changes = {ignored}\n  }}",
+        )
+    )
+    timed.apply().succeeded()
+    (first,) = crusoe.simulator.cloud.keys()
+    assert timed.plan().succeeded().actions == {}
+    movable_time.advance(days=days)
+
+    plan = timed.plan(out="p").succeeded()
+
+    assert plan.actions == {ADDRESS: "replace"}
+    assert plan.warnings == ()
+    timed.plan(f"-replace={ADDRESS}").succeeded()
+    timed.apply("p").succeeded()
+    assert timed.plan().succeeded().actions == {}
+    (second,) = crusoe.simulator.cloud.keys()
+    assert second.access_key_id != first.access_key_id
+    assert second.expire_at is not None
+    assert instant(second.expire_at) > instant(movable_time.after(days=89))
+
+
 def test_an_expired_token_with_a_duration_renews(
     timed: Workspace, movable_time: MovableTime, crusoe: Crusoe
 ) -> None:

@@ -66,7 +66,7 @@ class Crusoe:
 def begun(**users: Account) -> Crusoe:
     """Return the sessions of a configured provider block."""
     crusoe = Crusoe({"main": Account()} | users)
-    crusoe.sessions.begin(crusoe.settings_of, crusoe.new_session)
+    crusoe.sessions.begin(crusoe.settings_of, crusoe.new_session, Terraform())
     return crusoe
 
 
@@ -141,7 +141,7 @@ def test_what_a_profile_is_is_asked_once() -> None:
         asked.append(profile)
         return crusoe.settings_of(profile)
 
-    crusoe.sessions.begin(settings_of, crusoe.new_session)
+    crusoe.sessions.begin(settings_of, crusoe.new_session, Terraform())
     for _ in range(2):
         crusoe.sessions.get("a")
         crusoe.sessions.get()

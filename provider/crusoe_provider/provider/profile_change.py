@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from crusoe_provider.provider.diagnostics import failing
+from crusoe_provider.provider.diagnostics import Failure, failing
 from crusoe_provider.provider.validators import given
 from crusoe_provider.tokens.token import is_unknown
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 
 def planned_session(sessions: "Sessions", profile: Any) -> "Session | None":
-    """Return the session of a planned profile; `None` while that is not known yet."""
-    return None if is_unknown(profile) else sessions.find(profile)
+    """Return the session of a planned profile; `None` while that is not known yet.
+
+    See also `Sessions.planned`.
+    """
+    return None if is_unknown(profile) else sessions.planned(profile)
 
 
 def changes_user(
@@ -47,10 +50,15 @@ def changes_user(
         return True
     if former is session:
         return False
-    with failing():
-        caller = session.account.identity()
-        if owner is not None:
-            return caller.id != owner
-        listed = session.account.keys(session.organization_id(organization_id))
+    try:
+        with failing():
+            caller = session.account.identity()
+            if owner is not None:
+                return caller.id != owner
+            listed = session.account.keys(session.organization_id(organization_id))
+    except Failure:
+        if session.terraform.creates_nothing():
+            return True  # nobody needs to know
+        raise
     mine = {key.access_key_id for key in session.ownership.mine(listed, caller)}
     return mine.isdisjoint(keys)

@@ -171,7 +171,7 @@ class CrusoeProvider(Provider):
         self._key_limit = _key_limit(config.get("key_limit"))
         self._organization_known = "organization_id" not in unknown
         self._import_secret = import_secret
-        self._sessions.begin(profiles.settings_of, self._new_session)
+        self._sessions.begin(profiles.settings_of, self._new_session, self._terraform)
 
     def _new_session(self, settings: "Settings") -> Session:
         return Session(

@@ -38,11 +38,15 @@ def organization(session: "Session", config: Mapping[str, Any], wanted: Any) -> 
     # Where it cannot be told what Terraform does, a plan is not checked, and nobody asks.
     if session.key_limit and (session.terraform.is_planning() or session.terraform.is_applying()):
         session.account.expect_identity()
-    try:
-        with failing():
+    with failing():
+        try:
             return session.organization_id(wanted)
-    except NotKnownYet:
-        return None
+        except NotKnownYet:
+            return None
+        except CrusoeError:
+            if session.terraform.creates_nothing():
+                return None  # nobody needs it
+            raise
 
 
 def home(session: "Session", stored: str | None, remembered: str | None = None) -> str | None:

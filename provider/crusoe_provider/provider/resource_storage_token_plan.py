@@ -134,10 +134,15 @@ class TokenPlan:
 
     def _with_expiry(self, current: Token, planned: Token) -> Token:
         config, changed = self._ctx.config, self._ctx.changed_fields
-        if given(config["expires_at"]) is not None:
-            return planned
         expires_after = given(config["expires_after"])
-        if expires_after is None:
+        if given(config["expires_at"]) is not None:
+            # Nobody can write both: this is the state's, in the place of what ignore_changes names.
+            # It has to be planned as it is, so something else says why the token is replaced.
+            if isinstance(expires_after, str) and self._is_due(planned):
+                self._ctx.requires_replace.add("ready_for_renewal")
+                return planned.but(ready_for_renewal=Unknown)
+            return planned
+        if expires_after is None or config["expires_at"] == "":
             return planned.but(expires_at=config["expires_at"])
         taken_up = given(current.expires_after) is None and not is_unknown(expires_after)
         if (

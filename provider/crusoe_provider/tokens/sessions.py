@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crusoe_provider.api.settings import Settings
+    from crusoe_provider.tokens.terraform import Terraform
 
 
 class Whom(NamedTuple):
@@ -44,6 +45,7 @@ class Sessions:
         self._lock = threading.Lock()
         self._settings_of: Callable[[str | None], Settings] | None = None
         self._new_session: Callable[[Settings], Session] | None = None
+        self._terraform: Terraform | None = None
         self._known: dict[str | None, Whom] = {}
         self._by_settings: dict[Settings, Session] = {}
         self._here = threading.local()
@@ -52,6 +54,7 @@ class Sessions:
         self,
         settings_of: "Callable[[str | None], Settings]",
         new_session: "Callable[[Settings], Session]",
+        terraform: "Terraform",
     ) -> None:
         """Make known how sessions are made.
 
@@ -59,9 +62,11 @@ class Sessions:
             settings_of: Returns the settings of a profile, or those of the provider block; raises
                 `NotKnownYet` where they depend on a resource that does not exist yet.
             new_session: Returns a session with these settings.
+            terraform: The Terraform that has started this process.
         """
         self._settings_of = settings_of
         self._new_session = new_session
+        self._terraform = terraform
 
     @property
     def known(self) -> bool:
@@ -95,6 +100,18 @@ class Sessions:
             return self.get(profile)
         except NotKnownYet:
             return None
+
+    def planned(self, profile: str | None = None) -> Session | None:
+        """Return what `find` does for an object that is to be.
+
+        `None`, too, where there is none and the command creates nothing: then nobody needs it.
+        """
+        try:
+            return self.find(profile)
+        except Exception:
+            if self._terraform and self._terraform.creates_nothing():
+                return None
+            raise
 
     def quietly(self, profile: str | None = None) -> Session | None:
         """Return what `get` does, or `None` where there is none, for whatever reason."""
