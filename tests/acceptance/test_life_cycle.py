@@ -121,6 +121,24 @@ def test_defaults_and_limits_of_the_server_are_no_contradiction(
 
 
 @pytest.mark.parametrize("resource", ["crusoe_storage_token", "crusoe_storage_rotating_token"])
+def test_an_expiry_that_cannot_be_read_is_said_to_be_that(
+    workspace: Workspace, crusoe: Crusoe, resource: str
+) -> None:
+    """The state keeps the one that was asked for, which renews and ends in time."""
+    crusoe.simulator.speak("expiry-go")
+    workspace.write(f'resource "{resource}" "t" {{\n  expires_after = "90d"\n}}\n')
+
+    warning = workspace.apply().succeeded().warned_of(OTHER_EXPIRY)
+
+    (key,) = crusoe.simulator.cloud.keys()
+    assert "+0000 UTC" in warning.detail
+    assert "cannot be read" in warning.detail
+    assert workspace.instances()[f"{resource}.t"].attributes["expires_at"] == key.expire_at
+    plan = workspace.plan().succeeded()
+    assert (plan.actions, plan.warnings) == ({}, ())
+
+
+@pytest.mark.parametrize("resource", ["crusoe_storage_token", "crusoe_storage_rotating_token"])
 def test_another_expiry_is_told_when_the_list_shows_it(
     workspace: Workspace, crusoe: Crusoe, resource: str
 ) -> None:

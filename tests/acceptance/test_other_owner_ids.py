@@ -10,6 +10,7 @@ pytestmark = pytest.mark.acceptance
 ADDRESS = "crusoe_storage_token.t"
 REFUSED = "Plan needs more storage tokens than a user may have"
 NOT_CHECKED = "Limit of storage tokens not checked"
+FOREIGN = "Storage token belongs to another user"
 TOKEN = 'resource "crusoe_storage_token" "t" {\n  alias = "t"\n}\n'
 MORE = 'resource "crusoe_storage_token" "more" {\n  count = 2\n}\n'
 
@@ -54,7 +55,7 @@ def test_a_token_that_is_gone_is_planned_anew_and_may_be_destroyed(
 def test_several_users_and_nothing_learnt_is_a_warning(
     workspace: Workspace, crusoe: Crusoe
 ) -> None:
-    """With the reason; and data sources that need not know it work."""
+    """With the reason; data sources that need not know it work, and so does the apply."""
     crusoe.simulator.speak("owner-s3-user")
     cloud = crusoe.simulator.cloud
     colleague = cloud.add_user("ops@acme.example", crusoe.organization)
@@ -65,3 +66,31 @@ def test_several_users_and_nothing_learnt_is_a_warning(
     plan = workspace.plan().succeeded()
 
     assert "several users" in plan.warned_of(NOT_CHECKED).detail
+    workspace.apply().succeeded()
+    assert workspace.plan().succeeded().actions == {}
+    workspace.destroy().succeeded()
+    assert len(cloud.keys()) == 2
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_without_owners_a_token_is_not_gone_for_somebody_else(
+    workspace: Workspace, crusoe: Crusoe, imported: bool
+) -> None:
+    """Who has made it, or imported it, is known."""
+    crusoe.simulator.speak("owner-absent")
+    crusoe.simulator.cloud.list_scope = "caller"
+    workspace.write(TOKEN)
+    if imported:
+        key = crusoe.simulator.cloud.add_key(crusoe.user, alias="t")
+        workspace.import_(ADDRESS, key.access_key_id).succeeded()
+    else:
+        workspace.apply().succeeded()
+    assert workspace.plan().succeeded().actions == {}
+    (key,) = crusoe.simulator.cloud.keys()
+    colleague = crusoe.simulator.cloud.add_user("ops@acme.example", crusoe.organization)
+    workspace.variables |= crusoe.variables(colleague)
+
+    workspace.plan().failed_with(FOREIGN)
+    workspace.destroy("-refresh=false").failed_with(FOREIGN)
+
+    assert crusoe.simulator.cloud.keys() == [key]

@@ -21,9 +21,9 @@ def key(
     access_key_id: str,
     alias: str | None = None,
     *,
-    user_id: str = ME.id,
+    user_id: str | None = ME.id,
     expire_at: str | None = None,
-    created_at: str = LONG_AGO,
+    created_at: str | None = LONG_AGO,
 ) -> StorageKey:
     """Return a key as the list shows it."""
     return StorageKey(
@@ -74,6 +74,7 @@ class Account:
     Attributes:
         listed: The keys that the API shows.
         lists: What the next lists show instead, in turn, or the errors that they are.
+        cached: What a list shows that need not be fresh, if that is something else.
         on_create: What a creation does: returns the key, or raises.
         deletions: The keys that were deleted, in order.
         deletion_error: What a deletion raises.
@@ -84,6 +85,7 @@ class Account:
 
     listed: list[StorageKey] | KeyList = field(default_factory=list)
     lists: list[list[StorageKey] | KeyList | Exception] = field(default_factory=list)
+    cached: list[StorageKey] | None = None
     on_create: Callable[[str | None, str | None], NewStorageKey] = field(
         default=lambda _alias, _expiry: NewStorageKey("NEW", "secret")
     )
@@ -109,7 +111,8 @@ class Account:
         """Return the next list."""
         assert organization_id == ORGANIZATION
         self.reads.append((fresh, finish))
-        answer = self.lists.pop(0) if self.lists else self.listed
+        listed = self.listed if fresh or self.cached is None else self.cached
+        answer = self.lists.pop(0) if self.lists else listed
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, KeyList) else KeyList(answer)

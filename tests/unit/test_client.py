@@ -178,6 +178,8 @@ REQUEST = httpx.Request("POST", LIST_URL)
         (answer({}, 404), False),
         (answer({}, 429), False),
         (httpx.Response(429), False),
+        (answer({}, 408), True),
+        (answer({}, 499), True),
         (httpx.Response(403, content=b"<html>Blocked: secret in an answer</html>"), True),
         (httpx.Response(404), True),
         (answer([], 400), True),

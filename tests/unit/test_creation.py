@@ -263,6 +263,19 @@ def test_a_list_that_cannot_be_read_proves_nothing() -> None:
     assert world.account.deletions == []
 
 
+def test_a_key_of_before_the_creation_is_not_taken_for_the_new_one() -> None:
+    """Somebody has made it since the list was read that others have used."""
+    world = World()
+    world.account.keys(ORGANIZATION)
+    rival = key("RIVAL", "ci")
+    world.account.listed, world.account.cached = [rival], []
+
+    lost = lose_answer(world)
+
+    assert lost.candidates == []
+    assert world.account.deletions == []
+
+
 def test_a_late_key_is_looked_for_some_seconds() -> None:
     """The list lags: it is asked again."""
     world = World()
@@ -297,6 +310,43 @@ def test_a_request_that_was_never_sent_is_no_lost_answer() -> None:
     with pytest.raises(ConnectionFailed):
         create(world)
     assert world.clock.seconds == 0
+
+
+# -- Owners that cannot be told apart --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [0, 2])
+def test_a_token_is_created_where_nobody_knows_whose_the_others_are(limit: int) -> None:
+    """The plan has warned of it, and the API decides whether there is room."""
+    theirs = [key("A", user_id="S3U_A"), key("B", "ci", user_id="S3U_B")]
+    world = World(Account(listed=theirs), limit=limit)
+
+    assert create(world).key.access_key_id == "NEW"
+
+
+def test_a_refusal_where_nobody_knows_whose_the_others_are_is_final() -> None:
+    """What it is for is in it, not who the others are."""
+    theirs = [key("A", user_id="S3U_A"), key("B", user_id="S3U_B")]
+    world = World(Account(listed=theirs))
+
+    def refuse(_alias: str | None, _expiry: str | None) -> NewStorageKey:
+        raise ApiError("too many keys", method="POST", status=400)
+
+    world.account.on_create = refuse
+
+    with pytest.raises(ApiError, match="too many keys"):
+        create(world)
+
+
+def test_none_of_the_keys_of_before_is_taken_for_a_lost_one() -> None:
+    """Whoever they are of."""
+    theirs = [key("A", "ci", user_id="S3U_A"), key("B", user_id="S3U_B")]
+    world = World(Account(listed=theirs))
+
+    lost = lose_answer(world, key("NEW", "ci", user_id="S3U_C"))
+
+    assert lost.revoked == key("NEW", "ci", user_id="S3U_C")
+    assert world.account.deletions == ["NEW"]
 
 
 # -- Refusals --------------------------------------------------------------------------------------

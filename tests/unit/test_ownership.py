@@ -17,6 +17,14 @@ def test_keys_under_the_callers_id_are_the_callers() -> None:
     assert Ownership().mine([mine, theirs], ME) == [mine]
 
 
+def test_the_case_of_a_uuid_means_nothing() -> None:
+    """One service may write it in capitals."""
+    mine = key("A", user_id=ME.id.upper())
+
+    assert Ownership().mine([mine, key("B", user_id=COLLEAGUE)], ME) == [mine]
+    assert not Ownership().is_foreign(ME.id.upper(), [], ME)
+
+
 def test_a_list_of_a_colleague_alone_has_none_of_the_callers() -> None:
     """IDs of one kind can be compared."""
     assert Ownership().mine([key("B", user_id=COLLEAGUE)], ME) == []

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tf.types import Unknown
 
 from crusoe_provider.api.models import KeyList, StorageKey
 from crusoe_provider.tokens.errors import ForeignToken
@@ -180,6 +181,8 @@ def test_what_was_not_asked_for_is_the_servers_and_no_drift() -> None:
         # It would be renewed at once, and so would each that comes after it.
         ("40d", "2026-12-24T12:00:00Z", "2027-02-22T12:00:00Z"),
         (None, None, "2027-02-22T12:00:00Z"),
+        # Nobody could tell when to renew it.
+        ("10d", "2027-02-22T12:00:00+0000 UTC", "2027-02-22T12:00:00Z"),
     ],
 )
 def test_an_expiry_that_counts_from_the_creation_is_the_listed_one(
@@ -196,6 +199,18 @@ def test_an_expiry_that_counts_from_the_creation_is_the_listed_one(
     again = memory.seen_again(first, entry, NOW)
 
     assert (first.expires_at, again.expires_at) == (shown, shown)
+
+
+def test_a_token_without_a_creation_time_has_that_of_this_machine() -> None:
+    """By which a rotation counts, for good."""
+    token, memory = Token(access_key_id="K", alias="ci", created_at=Unknown), Memory()  # type: ignore[arg-type]  # planned
+    memory.created(token, ME, NOW)
+    entry = key("K", "ci", created_at=None)
+
+    first = memory.first_seen(token, entry, NOW + timedelta(seconds=5))
+    again = memory.seen_again(first, entry, NOW + timedelta(days=5))
+
+    assert first.created_at == again.created_at == "2026-11-24T12:00:00Z"
 
 
 def test_of_an_imported_token_no_owner_is_remembered() -> None:

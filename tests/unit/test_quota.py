@@ -366,6 +366,15 @@ def test_when_owners_cannot_be_told_apart_the_error_says_so() -> None:
         given.quota.plan_creation()
 
 
+def test_when_owners_cannot_be_told_apart_an_ephemeral_token_is_opened() -> None:
+    """The API says whether there is room."""
+    given = World(Account(listed=[key("A", user_id="S3U_A"), key("B", user_id="S3U_B")]))
+
+    given.quota.open()
+
+    assert not given.quota.is_still_full()
+
+
 def test_a_decision_has_an_end_whatever_the_others_do() -> None:
     """Calls that never finish do not hold it up for ever."""
     given = world("A", "B")

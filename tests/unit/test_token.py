@@ -34,6 +34,17 @@ def test_a_state_goes_there_and_back() -> None:
     )
 
 
+@pytest.mark.parametrize("created_at", [None, "yesterday"])
+def test_what_a_list_leaves_out_stays_as_it_was_known(created_at: str | None) -> None:
+    """Without its owner it would seem to be gone to anybody else, and without its age be new."""
+    known = TOKEN.but(user_id=ME.id, created_at=LONG_AGO)
+    entry = key("K", "ci", user_id=None, created_at=created_at)
+
+    listed = known.as_listed(entry)
+
+    assert (listed.user_id, listed.created_at) == (ME.id, LONG_AGO)
+
+
 @pytest.mark.parametrize("access_key_id", [None, ""])
 def test_a_state_without_an_access_key_id_is_no_token(access_key_id: str | None) -> None:
     """Somebody has edited it; an empty ID would name no key to the API."""

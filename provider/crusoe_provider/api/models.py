@@ -32,6 +32,10 @@ class StorageKey(msgspec.Struct, frozen=True):
     alias: str | None = None
     expire_at: str | None = None
 
+    def owned_by(self, user_id: str) -> "StorageKey":
+        """Return this key, with an owner if the list does not tell one."""
+        return self if self.user_id else msgspec.structs.replace(self, user_id=user_id)
+
 
 class KeyList(tuple[StorageKey, ...]):  # noqa: SLOT001 - a tuple has no room for slots
     """The keys that the API shows: a tuple of them.

@@ -26,6 +26,8 @@ Document = TypeVar("Document")
 
 _JSON: Final = "application/json"
 _SERVER_ERRORS: Final = 500
+# The request took too long, or who asked did not wait: both may come after the work was done.
+_GIVEN_UP: Final = frozenset({408, 499})
 _LONGEST_CAUSE: Final = 200
 _CLASSES: Final = {
     401: errors.AuthenticationFailed,
@@ -149,7 +151,9 @@ def failure(answer: Answer, *, now: datetime) -> errors.ApiError | None:
     kind = errors.ServerError if server_error else _CLASSES.get(status, errors.ApiError)
     # A page in place of an answer of the API may hide anything: proxies that look for secrets in
     # answers hold the answer back, not the request. Rate limits come before the work, whoever's.
-    refused = status == httpx.codes.TOO_MANY_REQUESTS or documents.is_object(answer.content)
+    refused = status == httpx.codes.TOO_MANY_REQUESTS or (
+        documents.is_object(answer.content) and status not in _GIVEN_UP
+    )
     return kind(
         text,
         method=method,

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from crusoe_provider.api.text import printable
 from crusoe_provider.tokens.lifetime import instant_or_none, same_expiry
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ _ENDS_EARLIER: Final = (
     "does that in time, with renew_before or, for a rotating token, rotate_after."
 )
 _ENDS_LATER: Final = "It works longer than it should: replace or revoke it in time."
+_NOT_READ: Final = (
+    "The state keeps the one that was asked for. Make sure that both are the same time, and open "
+    "an issue, so that this provider learns to read it."
+)
 _DISABLED: Final = "disabled"
 NOT_REFRESHED: Final = (
     "Storage tokens not refreshed",
@@ -90,12 +95,17 @@ def warn_of_expiry(
         if abs(asked.moment - listed.moment) <= life / _ROUNDED:
             return
     wish = "none was asked for" if asked is None else f"asked for was {token.expires_at}"
-    is_earlier = listed is not None and (asked is None or listed.moment < asked.moment)
+    if listed is not None:
+        shown = f"an expiry at {key.expire_at}"
+        is_earlier = asked is None or listed.moment < asked.moment
+        advice = _ENDS_EARLIER if is_earlier else _ENDS_LATER
+    elif key.expire_at:
+        shown, advice = f'the expiry "{printable(key.expire_at)}", which cannot be read', _NOT_READ
+    else:
+        shown, advice = "no expiry", _ENDS_LATER
     diagnostics.add_warning(
         "Storage token has another expiry than asked for",
         session.told(
-            f"Crusoe lists access key {token.access_key_id} with "
-            f"{'no expiry' if listed is None else f'an expiry at {key.expire_at}'}, and {wish}.\n\n"
-            f"{_ENDS_EARLIER if is_earlier else _ENDS_LATER}"
+            f"Crusoe lists access key {token.access_key_id} with {shown}, and {wish}.\n\n{advice}"
         ),
     )

@@ -55,7 +55,7 @@ def find_keys(
         if key is None or key not in mine or key in found:
             raise _not_importable(name, None if key in mine else key, mine, caller)
         found.append(key)
-    return organization_id, found
+    return organization_id, [key.owned_by(caller.id) for key in found]
 
 
 def split_id(text: str) -> tuple[str, str, str]:

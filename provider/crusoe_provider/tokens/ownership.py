@@ -35,7 +35,7 @@ class Ownership:
         """Take note that a key made by `caller_id` is listed under `user_id`."""
         if user_id is not None:
             with self._lock:
-                self._learnt.setdefault(caller_id, set()).add(user_id)
+                self._learnt.setdefault(caller_id, set()).add(_folded(user_id))
 
     def mine(self, keys: "Sequence[StorageKey]", caller: "Identity") -> "list[StorageKey]":
         """Return those of `keys` that belong to the caller.
@@ -44,7 +44,7 @@ class Ownership:
             OwnerUnknown: There is no telling.
         """
         ids = self._ids_of(caller)
-        mine = [key for key in keys if key.user_id in ids]
+        mine = [key for key in keys if _folded(key.user_id) in ids]
         if mine or any(_same_kind(key.user_id, caller.id) for key in keys):
             return mine
         users = sorted({key.user_id or "" for key in keys})
@@ -62,7 +62,7 @@ class Ownership:
             keys: The keys that the caller is shown.
             caller: Who asks.
         """
-        if owner is None or owner in self._ids_of(caller):
+        if owner is None or _folded(owner) in self._ids_of(caller):
             return False
         if _same_kind(owner, caller.id):
             return True
@@ -71,7 +71,13 @@ class Ownership:
 
     def _ids_of(self, caller: "Identity") -> set[str]:
         with self._lock:
-            return {caller.id, *self._learnt.get(caller.id, ())}
+            return {_folded(caller.id), *self._learnt.get(caller.id, ())}
+
+
+def _folded(user_id: str | None) -> str:
+    """Return an ID as it is compared: the case of a UUID means nothing."""
+    text = user_id or ""
+    return text.lower() if _UUID.fullmatch(text) else text
 
 
 def _same_kind(user_id: str | None, other: str) -> bool:

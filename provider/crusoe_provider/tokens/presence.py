@@ -86,6 +86,8 @@ class Memory:
         same = same_expiry(token.expires_at, key.expire_at)
         if not same and not self._takes_over(token, key, now):
             self.expires_at = key.expire_at or ""
+        if instant_or_none(token.created_at) is None:
+            token = token.but(created_at=self.made)
         self.made = None
         return self.seen_again(token, key, now)
 
@@ -93,11 +95,12 @@ class Memory:
     def _takes_over(token: "Token", key: "StorageKey", now: datetime) -> bool:
         """Say whether the state takes the listed expiry: one that counts from the creation.
 
-        No plan has promised it. But one that asks for a renewal at once would do so for ever.
+        No plan has promised it. But one that asks for a renewal at once would do so for ever, and
+        one that cannot be read never.
         """
-        listed = token.but(expires_at=key.expire_at)
-        renews = listed.lifetime.ready_for_renewal(now)
-        return bool(token.expires_after and key.expire_at) and not renews
+        life = token.but(expires_at=key.expire_at).lifetime
+        readable = life.expires_at is not None
+        return bool(token.expires_after) and readable and not life.ready_for_renewal(now)
 
     def seen_again(self, token: "Token", key: "StorageKey", now: datetime) -> "Token":
         """Take note of a list that shows the token, and return the token as it shows it."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from crusoe_provider.tokens.errors import Shortage
+from crusoe_provider.tokens.errors import OwnerUnknown, Shortage
 from crusoe_provider.tokens.quota_count import QuotaCount, Verdict
 from crusoe_provider.tokens.tally import Owner, Tallies, Tally
 from crusoe_provider.tokens.token import in_order
@@ -105,13 +105,15 @@ class QuotaKeys:
         return not self._has_room()
 
     def is_still_full(self) -> bool:
-        """Say whether no slot is free; a key that was revoked a moment ago does not count.
+        """Say whether no slot is free, certainly; a key that was revoked a moment ago counts not.
 
         Raises:
-            OwnerUnknown: Whose the keys are cannot be told.
-            CrusoeError: The keys, or whose they are, could not be read.
+            CrusoeError: The keys, or who the caller is, could not be read.
         """
-        return self.is_full() and self.is_full(fresh=True)
+        try:
+            return self.is_full() and self.is_full(fresh=True)
+        except OwnerUnknown:
+            return False
 
     def _list(self, *, fresh: bool, recent: float = _RECENT_SECONDS) -> None:
         """Read the list unless the count is recent; what this process did since is known."""
@@ -119,7 +121,9 @@ class QuotaKeys:
         if not fresh and listed_at is not None and now - listed_at < recent:
             return
         self._account.expect_identity()
-        keys = self._account.keys(self._organization_id, fresh=fresh or listed_at is not None)
+        # What others in this process have read may be older than that.
+        fresh = fresh or listed_at is not None or recent < SNAPSHOT_SECONDS
+        keys = self._account.keys(self._organization_id, fresh=fresh)
         caller = self._account.identity()
         mine = in_order(self._ownership.mine(keys, caller))
         self._join(caller.id)

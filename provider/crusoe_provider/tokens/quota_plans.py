@@ -7,7 +7,7 @@ reached is in `docs/development/key-limit.md`.
 
 from typing import Final
 
-from crusoe_provider.tokens.errors import NoRoomToOpen, PlanExceedsQuota, Shortage
+from crusoe_provider.tokens.errors import NoRoomToOpen, OwnerUnknown, PlanExceedsQuota, Shortage
 from crusoe_provider.tokens.quota_keys import SNAPSHOT_SECONDS, QuotaKeys
 from crusoe_provider.tokens.tally import Tally
 
@@ -178,10 +178,13 @@ class PlanQuota(QuotaKeys):
 
         Raises:
             NoRoomToOpen: All slots are taken, or the plan as a whole cannot be carried out.
-            CrusoeError: The keys, or whose they are, could not be read.
+            CrusoeError: The keys, or who the caller is, could not be read.
         """
         if self._checks_plans():
-            self._list(fresh=False)
+            try:
+                self._list(fresh=False)
+            except OwnerUnknown:
+                return  # the API says whether there is room
         with self._lock:
             self._tally.opening += 1
         if self._checks_plans() and self.is_still_full():

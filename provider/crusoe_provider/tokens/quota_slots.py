@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from crusoe_provider.api.errors import Interrupted
-from crusoe_provider.tokens.errors import NoSlotCameFree
+from crusoe_provider.tokens.errors import NoSlotCameFree, OwnerUnknown
 from crusoe_provider.tokens.quota_keys import QuotaKeys
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Reservation:
         Raises:
             NoSlotCameFree: None came free in time.
             Interrupted: A stop was asked for meanwhile.
-            CrusoeError: The keys, or whose they are, could not be read.
+            CrusoeError: The keys, or who the caller is, could not be read.
         """
         return self._wait()
 
@@ -56,7 +56,10 @@ class Reservation:
         Raises:
             CrusoeError: The list could not be read.
         """
-        return self._slots.is_full(fresh=True)
+        try:
+            return self._slots.is_full(fresh=True)
+        except OwnerUnknown:
+            return False  # then the refusal says all that is known
 
 
 class SlotQuota(QuotaKeys):
@@ -93,7 +96,10 @@ class SlotQuota(QuotaKeys):
                     raise self._gave_up(started)
 
             def wait() -> frozenset[str]:
-                self._list(fresh=False)
+                try:
+                    self._list(fresh=False)
+                except OwnerUnknown:
+                    return self._without_count(make_room)
                 while make_room and not self._certainly_has_room() and make_room():
                     pass
                 return self._wait_for_room(started, ends, patient)
@@ -175,6 +181,13 @@ class SlotQuota(QuotaKeys):
                     raise self._gave_up(started, idle=True)
         with self._lock:
             return self._count.existing
+
+    def _without_count(self, make_room: Callable[[], bool] | None) -> frozenset[str]:
+        """Return the keys there are, whoever they are of: the API says whether there is room."""
+        if make_room:
+            make_room()
+        keys = self._account.keys(self._organization_id)
+        return frozenset(key.access_key_id for key in keys)
 
     def _waits_in_vain(self) -> bool:
         """Say whether nothing in this apply seems to free a slot any more.

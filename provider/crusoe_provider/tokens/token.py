@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tf.types import Unknown
 
 from crusoe_provider.tokens.errors import InvalidToken
-from crusoe_provider.tokens.lifetime import Lifetime, same_expiry
+from crusoe_provider.tokens.lifetime import Lifetime, instant_or_none, same_expiry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -78,11 +78,15 @@ class Token:
     def as_listed(self, key: "StorageKey") -> Self:
         """Return this token with what the API lists of it; what means the same stays as it is.
 
-        No alias and an empty one mean the same.
+        No alias and an empty one mean the same. What the list leaves out of an owner and a creation
+        stays known: whose it is decides whether its absence counts, and its age when it rotates.
         """
         same = same_expiry(self.expires_at, key.expire_at)
+        listed = _listed(key)
+        if instant_or_none(key.created_at) is None:
+            listed["created_at"] = self.created_at or key.created_at
         return self.but(
-            **_listed(key),
+            **listed | {"user_id": key.user_id or self.user_id},
             alias=key.alias if (self.alias or None) != (key.alias or None) else self.alias,
             expires_at=self.expires_at if same else key.expire_at,
         )
