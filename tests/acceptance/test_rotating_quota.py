@@ -98,6 +98,23 @@ def test_a_replacement_excuses_no_other_rotation(workspace: Workspace, crusoe: C
     workspace.apply("p").succeeded()
 
 
+def test_a_replacement_gives_up_both_keys(workspace: Workspace, crusoe: Crusoe) -> None:
+    """So there is room for a plain token beside it."""
+    for n in (1, 2):
+        workspace.write(numbered(n))
+        workspace.apply().succeeded()
+    assert len(crusoe.simulator.cloud.keys()) == 2
+    workspace.write(numbered(2) + PLAIN)
+    workspace.plan().failed_with(REFUSED)
+    for options in ((), ("-refresh=false",)):
+        workspace.plan(f"-replace={ADDRESS}", *options).succeeded()
+
+    workspace.apply(f"-replace={ADDRESS}").succeeded()
+
+    assert workspace.plan().succeeded().actions == {}
+    assert len(crusoe.simulator.cloud.keys()) == 2
+
+
 def test_the_warning_does_not_depend_on_the_order_of_planning(workspace: Workspace) -> None:
     """A plain token, new in the same plan, takes the other slot."""
     workspace.write(rotating() + PLAIN)

@@ -306,6 +306,38 @@ def test_what_is_excused_depends_on_how_many_replacements_are_still_to_come() ->
         given.quota.plan_successor(2, counted=False, excused=excused)
 
 
+@pytest.mark.parametrize("first", ["creation", "object"])
+def test_the_second_key_of_an_object_that_may_be_replaced_is_left_open(first: str) -> None:
+    """Both are given up with it, so there is room for another creation, in whatever order."""
+    given = world("A", "B")
+    for name in "AB":
+        given.quota.observe(name)
+    if first == "creation":
+        given.quota.plan_creation()
+    given.quota.plan_keep("A")
+    given.quota.plan_keep_second("B", 1)
+    if first == "object":
+        given.quota.plan_creation()
+
+    for name in "AB":
+        given.quota.plan_release(name)
+    given.quota.plan_successor(1, counted=False, excused=False)
+
+    assert given.quota.plan_creation()
+
+
+@pytest.mark.parametrize("replaced", [0, 1])
+def test_a_second_key_that_was_left_open_for_nothing_stays(replaced: int) -> None:
+    """The replacement was that of another object, or there is none."""
+    given = world("A", "B")
+    given.quota.plan_keep("A")
+    given.quota.plan_keep_second("B", replaced)
+    if replaced:
+        given.quota.plan_successor(replaced, counted=False, excused=False)
+
+    assert refused_creations(given) == 1
+
+
 @pytest.mark.parametrize(
     ("keys", "replaced", "terraform"),
     [("AB", 0, {}), ("A", 1, {}), ("AB", 1, {"planning": False}), ("AB", 1, {"nothing": True})],

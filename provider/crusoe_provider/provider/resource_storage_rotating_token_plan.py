@@ -225,7 +225,11 @@ class RotatingTokenPlan:
         for key in going:
             quota.plan_release(key)
         for key in holding.keys:
-            if key not in going:
+            if key in going:
+                continue
+            if key == holding.previous and holding.current:
+                quota.plan_keep_second(key, session.terraform.replaces(_TYPE))
+            else:
                 quota.plan_keep(key)
         if aim.rotate:
             self._count_rotation(session, quota)

@@ -132,6 +132,26 @@ class PlanQuota(QuotaKeys):
             if not tally.refused and not tally.deciding:
                 raise PlanExceedsQuota(self._shortage(verdict, tally))
 
+    def plan_keep_second(self, access_key_id: str, replaced: int) -> None:
+        """The plan keeps this key, the second of an object that has two.
+
+        Where something is replaced it may be that object, which then gives up both. With the one it
+        might have no room even for that.
+
+        Args:
+            access_key_id: The key.
+            replaced: How many objects of this kind the command is told to replace.
+
+        Raises:
+            PlanExceedsQuota: See `plan_keep`.
+        """
+        with self._lock:
+            may_go = self._tallies.successors < replaced
+            if may_go:
+                self._tallies.open_keys.add(access_key_id)
+        if not may_go:
+            self.plan_keep(access_key_id)
+
     def shortage_of_another(self) -> Shortage | None:
         """Return the evidence if this plan, as far as it is known, leaves room for no other key.
 

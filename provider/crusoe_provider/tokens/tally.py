@@ -68,12 +68,14 @@ class Tallies:
         lock: Is held by whoever reads or changes a tally, or what is known of keys.
         fates: What is known of keys.
         successors: How many replacements have come to their second half.
+        open_keys: Keys that the plan keeps, unless their objects turn out to be replaced.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.fates = KeyFates()
         self.successors = 0
+        self.open_keys: set[str] = set()
         self._of: dict[Owner, Tally] = {}
 
     def new(self, limit: int) -> Tally:
@@ -85,7 +87,10 @@ class Tallies:
         return self._of.setdefault(owner, tally)
 
     def judge_excused(self) -> None:
-        """Count the rotations that were excused after all. The lock is held."""
+        """Count what was excused, or left open, after all. The lock is held."""
+        for key in self.open_keys - self.fates.freed_keys:
+            self.fates.kept(key)
+        self.open_keys.clear()
         for tally in self._of.values():
             for _ in range(tally.excused):
                 tally.count.creation_planned()
