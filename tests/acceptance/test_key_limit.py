@@ -295,6 +295,41 @@ def test_each_provider_block_has_a_budget_of_its_own(workspace: Workspace, cruso
     workspace.plan().failed_with(REFUSED, address="crusoe_storage_token.ninth")
 
 
+TWO_BLOCKS = 'provider "crusoe" {}\nprovider "crusoe" {\n  alias = "other"\n}\n'
+OTHER = "provider = crusoe.other"
+
+
+def test_blocks_of_one_user_do_not_know_what_each_other_frees(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """Each has a process of its own. In two steps it works."""
+    workspace.write(TWO_BLOCKS + token("a", OTHER) + token("b"))
+    workspace.apply().succeeded()
+    workspace.write(TWO_BLOCKS + token("b") + token("c"))
+
+    workspace.plan().failed_with(REFUSED)
+
+    workspace.write(TWO_BLOCKS + token("b"))
+    workspace.apply().succeeded()
+    workspace.write(TWO_BLOCKS + token("b") + token("c"))
+    workspace.apply().succeeded()
+    assert crusoe.aliases() == ["b", "c"]
+
+
+def test_blocks_of_one_user_do_not_know_what_each_other_creates(
+    workspace: Workspace, crusoe: Crusoe
+) -> None:
+    """The apply says what does not fit; the rest is in the state."""
+    crusoe.simulator.cloud.add_key(crusoe.user)
+    workspace.write(TWO_BLOCKS + token("a", OTHER) + token("b"))
+    workspace.plan(out="p").succeeded()
+
+    workspace.apply("p").failed_with(NO_SLOT)
+
+    assert len(workspace.instances()) == 1
+    assert len(crusoe.simulator.cloud.keys()) == 2
+
+
 @pytest.mark.parametrize("setting", ["organization_id", "access_key_id"])
 def test_what_is_unknown_in_the_plan_is_checked_in_the_apply(
     workspace: Workspace, crusoe: Crusoe, setting: str

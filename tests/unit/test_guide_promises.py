@@ -46,6 +46,10 @@ PROMISES = {
         ),
         "From these the plan takes away what it deletes": SAVED_AND_NOT,
         "So these pass with both slots taken": SAVED_AND_NOT,
+        "Two blocks with credentials of the same user know nothing of each other's plans": (
+            "acceptance/test_key_limit.py::"
+            "test_blocks_of_one_user_do_not_know_what_each_other_frees"
+        ),
         "A plan of the whole configuration also says which of them are in this state": (
             "acceptance/test_key_limit.py::"
             "test_a_new_token_beside_two_that_terraform_does_not_manage_is_refused"
