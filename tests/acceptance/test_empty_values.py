@@ -283,6 +283,33 @@ def test_a_token_that_moves_to_another_type_is_looked_for_where_it_was_made(
     assert cloud.keys() == []
 
 
+@pytest.mark.parametrize("options", [(), ("-refresh=false",)], ids=["refreshed", "not refreshed"])
+@pytest.mark.parametrize("resource", ["crusoe_storage_token", ROTATES])
+def test_a_tainted_token_is_revoked_where_it_is(
+    workspace: Workspace, crusoe: Crusoe, resource: str, options: tuple[str, ...]
+) -> None:
+    """Terraform keeps from the deletion what is remembered of it, the organization too."""
+    cloud = crusoe.simulator.cloud
+    other = cloud.add_organization("second")
+    user = cloud.add_user("both@acme.example", crusoe.organization, other)
+    workspace.variables |= crusoe.variables(user)
+    workspace.variables["CRUSOE_ORGANIZATION_ID"] = crusoe.organization.id
+    workspace.write(f'resource "{resource}" "t" {{\n  organization_id = ""\n}}\n')
+    workspace.apply().succeeded()
+    workspace.run("taint", f"{resource}.t").succeeded()
+    workspace.variables["CRUSOE_ORGANIZATION_ID"] = other.id
+
+    workspace.apply(*options).succeeded()
+
+    (key,) = cloud.keys()
+    state = workspace.instances()[f"{resource}.t"].attributes
+    assert state["access_key_id"] == key.access_key_id
+    workspace.run("taint", f"{resource}.t").succeeded()
+    workspace.variables["CRUSOE_ORGANIZATION_ID"] = crusoe.organization.id
+    workspace.destroy(*options).succeeded()
+    assert cloud.keys() == []
+
+
 @pytest.mark.parametrize("later", ["", "90d"])
 def test_an_empty_date_beside_a_duration_that_only_the_apply_knows(
     workspace: Workspace, later: str

@@ -83,6 +83,14 @@ class Account:
             return self._configured
         return self._organization.get(self._only_organization, self._monotonic, 0.0)
 
+    def organizations(self) -> list[str]:
+        """Return the IDs of the active organizations of the caller.
+
+        Raises:
+            CrusoeError: They could not be listed.
+        """
+        return [organization.id for organization in self._client.organizations()]
+
     def identity(self) -> Identity:
         """Return who the caller is.
 

@@ -196,10 +196,10 @@ class StorageRotatingTokenResource(Resource):
         memory = RotationMemory.of(ctx.private)
         memory.teach(session.ownership)
         with failing("Storage token not deleted"):
-            organization_id = session.organization_id(token.organization_id or memory.home)
+            known = token.organization_id or memory.home
             for key in _held(token, memory).keys:
                 held = Token(access_key_id=key, user_id=token.user_id)
-                session.revoke_own(organization_id, held)
+                session.revoke_own(session.whereabouts(known, key), held)
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
         """Find the current key, and the previous one behind a comma, by token or access key ID."""

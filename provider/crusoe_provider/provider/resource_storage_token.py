@@ -225,7 +225,8 @@ class StorageTokenResource(Resource):
         token, memory = Token.of_state(current), Memory.of(ctx.private)
         session = self._sessions.get(token.profile)
         with failing("Storage token not deleted"):
-            organization_id = session.organization_id(token.organization_id or memory.home)
+            known = token.organization_id or memory.home
+            organization_id = session.whereabouts(known, token.access_key_id)
             session.revoke_own(organization_id, token, memory)
 
     def import_(  # type: ignore[override]  # see Resource

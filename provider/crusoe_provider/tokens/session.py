@@ -116,6 +116,29 @@ class Session:
             raise NotKnownYet("organization_id")
         return self.account.organization_id()
 
+    def whereabouts(self, known: str | None, access_key_id: str) -> str:
+        """Return the organization of a token that is to go.
+
+        Where nobody knows it (Terraform keeps from the deletion of a tainted object what is
+        remembered of it) the lists tell: the default may have been another one when it was made.
+
+        Args:
+            known: What its state says, or is remembered of it, if anything.
+            access_key_id: The token.
+
+        Raises:
+            CrusoeError: It could not be found out.
+        """
+        default = self.organization_id(known)
+        if known or self._lists(default, access_key_id):
+            return default
+        others = (found for found in self.account.organizations() if found != default)
+        return next((found for found in others if self._lists(found, access_key_id)), default)
+
+    def _lists(self, organization_id: str, access_key_id: str) -> bool:
+        keys = self.account.keys(organization_id)
+        return any(key.access_key_id == access_key_id for key in keys)
+
     def quota(self, organization_id: str) -> Quota:
         """Return the caller's quota in an organization."""
         with self._lock:
