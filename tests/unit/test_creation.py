@@ -390,6 +390,30 @@ def test_a_refusal_for_want_of_a_slot_waits_for_one() -> None:
     assert world.account.creations == 2
 
 
+def test_a_refusal_beside_a_deletion_that_has_not_come_through_waits_for_it() -> None:
+    """The API still counts the key that this process has deleted, as its list shows."""
+    world = World(Account(listed=[key("A"), key("B")]))
+    world.quota.is_full()
+    world.quota.release("A")
+
+    def refuse_while_full(_alias: str | None, _expiry: str | None) -> NewStorageKey:
+        if len(world.account.listed) == 2:
+            raise ApiError("too many keys", method="POST", status=400)
+        return NewStorageKey("NEW", "secret")
+
+    def deletion_comes_through(seconds: float) -> None:
+        if seconds > 5:
+            world.account.listed = [key("B")]
+
+    world.account.on_create = refuse_while_full
+    world.clock.on_wait = deletion_comes_through
+    world.terraform.planning = False
+
+    create(world)
+
+    assert world.account.creations == 2
+
+
 def test_no_permission_is_not_taken_for_a_full_quota() -> None:
     """Only a plain refusal can be one."""
     world = World(Account(listed=[key("A"), key("B")]), limit=3)

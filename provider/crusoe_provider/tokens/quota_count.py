@@ -141,6 +141,10 @@ class QuotaCount:
         """This process has deleted the key."""
         self._fates.deleted(key)
 
+    def not_deleted_yet(self) -> None:
+        """What the API lists in spite of its deletion it still counts."""
+        self._fates.deleted_keys -= self._listed
+
     @property
     def creations(self) -> int:
         """How many planned creations have not been carried out."""

@@ -51,13 +51,14 @@ class Reservation:
     def was_full(self) -> bool:
         """Say, after the API has refused a creation, whether that is for want of a slot.
 
-        The list tells, not the text of the refusal: another process may have been faster.
+        The list tells, not the text of the refusal: another process may have been faster, or a
+        deletion of this one has not come through.
 
         Raises:
             CrusoeError: The list could not be read.
         """
         try:
-            return self._slots.is_full(fresh=True)
+            return self._slots.is_full(fresh=True) or self._slots._is_full_as_listed()  # noqa: SLF001 - see take
         except OwnerUnknown:
             return False  # then the refusal says all that is known
 
@@ -136,6 +137,15 @@ class SlotQuota(QuotaKeys):
                 lambda: not self._tally.under_way or not self._has_room(),
                 at_most=_NEIGHBOURS_SECONDS,
             )
+
+    def _is_full_as_listed(self) -> bool:
+        """Say whether no slot is free by the last list; if so, that list counts from now on."""
+        with self._lock:
+            listed = len(self._tally.keys)
+            if not self._limit or listed < self._limit:
+                return False
+            self._count.not_deleted_yet()
+            return True
 
     def _created(self, access_key_id: str) -> None:
         with self._lock:
