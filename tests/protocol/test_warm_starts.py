@@ -8,16 +8,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import psutil
 import pytest
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
+from crusoe_provider.providerserver.serve import WarmStart
 from crusoe_provider.providerserver.warm_start import launcher
 from crusoe_provider.providerserver.warm_start.orphans import are_few
 from harness.process import still_running
@@ -32,6 +33,15 @@ HANDSHAKE: Final = "1|6|unix|"
 IS_ROOT: Final = os.getuid() == 0
 # `make soak` has more.
 LAUNCHERS: Final = int(os.environ.get("SCALE_LAUNCHERS", "40"))
+
+UNSHARE: Final = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+def can_unshare() -> bool:
+    """Say whether this system lets this user have a namespace of processes."""
+    if shutil.which(UNSHARE[0]) is None:
+        return False
+    return subprocess.run([*UNSHARE, "true"], check=False, capture_output=True).returncode == 0
 
 
 class Toys:
@@ -212,6 +222,41 @@ def test_a_nursery_that_is_frozen_while_its_child_serves(toys: Toys) -> None:
         nursery.suspend()
 
 
+# Runs a command with SIGCHLD ignored, so the system clears away the command's children itself.
+IGNORING: Final = """
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_program_that_ignores_the_end_of_its_children(toys: Toys) -> None:
+    """What serves ignores it too, as if Terraform had started it; the nursery buries its dead."""
+    with toys.terraform(sys.executable, "-I", "-c", IGNORING) as terraform:
+        toys.warm.found_by(terraform.start)
+        terraform.end_plugins()
+        (nursery,) = toys.warm.nurseries()
+
+        ((launcher, _),) = terraform.start()
+        assert "grpc" not in mapped_files(launcher)
+        wait_until(lambda: len(nursery.children()) == 2)
+        processes = (launcher, *nursery.children())
+        assert [ignores(process, signal.SIGCHLD) for process in processes] == [True] * 3
+        terraform.end_plugins()
+        wait_until(lambda: len(nursery.children()) == 1)
+
+        ((launcher, _),) = terraform.start()
+        assert "grpc" not in mapped_files(launcher)
+        assert toys.warm.nurseries() == [nursery]
+
+
+def ignores(process: psutil.Process, number: signal.Signals) -> bool:
+    """Say whether a process ignores a signal."""
+    status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    (ignored,) = (line for line in status if line.startswith("SigIgn:"))
+    return bool(int(ignored.split()[1], 16) >> number - 1 & 1)
+
+
 def mapped_files(process: psutil.Process) -> str:
     """Return the files that a process has mapped, such as libraries."""
     return Path(f"/proc/{process.pid}/maps").read_text()
@@ -231,14 +276,10 @@ def test_a_full_queue(toys: Toys) -> None:
 
 def test_one_that_never_answers(toys: Toys) -> None:
     """A launcher waits for it no longer than a moment."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(name_for(toys))
-        listener.listen()
-
+    with planted(toys, "", LIKE_A_NURSERY) as got:
         with toys.plugin() as plugin:
             assert not is_warm(plugin)
-        with listener.accept()[0] as connection:
-            assert connection.recv(100) == b""
+        assert got.readline() == "nothing\n"
 
 
 def name_for(toys: Toys) -> bytes:
@@ -248,6 +289,99 @@ def name_for(toys: Toys) -> bytes:
     return (
         f"\0tf-plugin/{os.geteuid()}/{os.getpid()}-{started}/{status.st_dev:x}-{status.st_ino:x}"
     ).encode()
+
+
+# Does something, takes a name, answers whoever connects with a line, and prints what it is sent.
+PLANTED: Final = """
+import ctypes, os, socket, sys
+
+before, name, line = sys.argv[1:]
+exec(before)
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(b"\\0" + name.encode())
+    listener.listen()
+    print("ready", flush=True)
+    with listener.accept()[0] as connection:
+        got = b""
+        try:
+            connection.sendall(line.encode())
+            got = connection.recv(100)
+        except OSError:  # it has been left alone
+            pass
+        print(got.decode() or "nothing", flush=True)
+"""
+PLANTED_LINE: Final = f"{HANDSHAKE}/planted|grpc|\n"
+LIKE_A_NURSERY: Final = "os.setsid()"
+
+
+@contextmanager
+def planted(toys: Toys, line: str, before: str, wrapper: Sequence[str] = ()) -> Iterator[IO[str]]:
+    """Have a process of this user take the name of the nursery; yield what it prints.
+
+    Args:
+        toys: The plugins that look for a nursery.
+        line: What it answers with.
+        before: What it does before.
+        wrapper: A command that runs it.
+    """
+    name = name_for(toys)[1:].decode()
+    command = [*wrapper, sys.executable, "-I", "-c", PLANTED, before, name, line]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            assert process.stdout.readline() == "ready\n"
+            yield process.stdout
+        finally:
+            process.kill()
+
+
+def first_line(toys: Toys) -> str:
+    """Start a plugin, end it at once, and return its handshake line."""
+    with subprocess.Popen(
+        toys.warm.command, env=toys.environment, stdout=subprocess.PIPE, text=True
+    ) as plugin:
+        assert plugin.stdout
+        return plugin.stdout.readline()
+
+
+def test_a_process_of_this_user_that_is_like_a_nursery_is_believed(toys: Toys) -> None:
+    """It could as well change the plugin. So this is what those that follow differ from."""
+    with planted(toys, PLANTED_LINE, LIKE_A_NURSERY):
+        assert first_line(toys) == PLANTED_LINE
+
+
+@pytest.mark.parametrize(
+    ("before", "wrapper"),
+    [
+        pytest.param(
+            LIKE_A_NURSERY,
+            UNSHARE,
+            marks=pytest.mark.skipif(not can_unshare(), reason="no namespaces are to be had"),
+            id="other namespaces",
+        ),
+        pytest.param(
+            f"{LIKE_A_NURSERY}; os.chroot('/proc')",
+            (),
+            marks=pytest.mark.skipif(not IS_ROOT, reason="only root can have another root"),
+            id="another root",
+        ),
+        pytest.param(
+            f"{LIKE_A_NURSERY}; ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)", (), id="fewer rights"
+        ),
+        # As one that has got the number of who listens, and has ended.
+        pytest.param("", (), id="no session of its own"),
+    ],
+)
+def test_a_name_that_was_taken_in_a_sandbox(
+    toys: Toys, before: str, wrapper: Sequence[str]
+) -> None:
+    """Names know no sandbox but that of the network; nothing is taken from there or sent there."""
+    with planted(toys, PLANTED_LINE, before, wrapper) as got:
+        line = first_line(toys)
+
+        assert line.startswith(HANDSHAKE)
+        assert line != PLANTED_LINE
+        assert got.readline() == "nothing\n"
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can be another user")
@@ -416,6 +550,12 @@ def test_after_some_time_without_a_start_the_nursery_ends(toys: Toys) -> None:
     toys.warm.found(toys.environment)
 
 
+def test_a_nursery_waits_until_a_plan_is_approved() -> None:
+    """Nobody asks for a process while somebody reads, and the apply is to start warm."""
+    with socket.socket(socket.AF_UNIX) as bound:
+        assert WarmStart(bound, lambda: None).idle_seconds >= 120
+
+
 def test_who_serves_may_do_so_for_as_long_as_its_launcher_is_there(toys: Toys) -> None:
     """The nursery sees the end of the launcher, and only from then on counts the seconds."""
     nursery = toys.warm.found(toys.environment)
@@ -527,16 +667,6 @@ def test_a_small_machine(toys: Toys, limit: int, value: int) -> None:
         terraform.end_plugins()
 
 
-UNSHARE: Final = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
-
-
-def can_unshare() -> bool:
-    """Say whether this system lets this user have a namespace of processes."""
-    if shutil.which(UNSHARE[0]) is None:
-        return False
-    return subprocess.run([*UNSHARE, "true"], check=False, capture_output=True).returncode == 0
-
-
 @pytest.mark.skipif(not can_unshare(), reason="no namespace of processes is to be had")
 def test_terraform_is_process_1(toys: Toys) -> None:
     """It inherits the nursery, which ends with it all the same."""
@@ -567,27 +697,51 @@ with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE) as plugin:
 """
 
 
-@pytest.mark.skipif(not can_unshare(), reason="no namespace of processes is to be had")
-def test_process_1_that_clears_nothing_away(toys: Toys) -> None:
-    """Some programs that containers begin with do not; after some commands starts are cold."""
+# The same, and it inherits the orphans below it in place of process 1; not by the thread whose
+# children the others are.
+CARELESS_SUBREAPER: Final = f"""
+import ctypes, threading
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+threading.Thread(target=exec, args=({CARELESS!r}, {{}})).start()
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "program"),
+    [
+        pytest.param(
+            UNSHARE,
+            CARELESS,
+            marks=pytest.mark.skipif(not can_unshare(), reason="no namespace is to be had"),
+            id="process 1",
+        ),
+        pytest.param((), CARELESS_SUBREAPER, id="a subreaper"),
+    ],
+)
+def test_one_that_clears_no_orphans_away(toys: Toys, wrapper: Sequence[str], program: str) -> None:
+    """Some programs that containers begin with, or jobs; after some commands starts are cold."""
+    careless = [sys.executable, "-I", "-c", program]
+    # Terraform's parent is another one, as often: a shell.
     brief = [sys.executable, "-I", "-c", BRIEF, *toys.warm.command]
     with subprocess.Popen(
-        [*UNSHARE, sys.executable, "-I", "-c", CARELESS, *brief],
+        [*wrapper, *careless, "sh", "-c", '"$@"; true', "sh", *brief],
         env=toys.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    ) as unshare:
-        assert unshare.stdin
-        assert unshare.stdout
+    ) as process:
+        assert process.stdin
+        assert process.stdout
         dead: list[psutil.Process] = []
         for _ in range(4):
-            unshare.stdin.write(b"\n")
-            unshare.stdin.flush()
-            unshare.stdout.readline()
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            process.stdout.readline()
             assert still_running(toys.warm.processes(), EXIT_SECONDS) == []
-            (first,) = psutil.Process(unshare.pid).children()
-            dead = [p for p in first.children() if p.status() == psutil.STATUS_ZOMBIE]
-        unshare.stdin.close()
+            careless_one = psutil.Process(process.pid)
+            if wrapper:
+                (careless_one,) = careless_one.children()
+            dead = [p for p in careless_one.children() if p.status() == psutil.STATUS_ZOMBIE]
+        process.stdin.close()
 
     assert len(dead) == 17
 

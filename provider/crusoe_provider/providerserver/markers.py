@@ -31,12 +31,14 @@ class Markers:
 
     Args:
         parent: The folder that holds the folder of markers; by default one of this user alone if
-            the system has it, or else the temporary one.
-        environ: The environment.
+            the system has it and it can be used, or else the temporary one.
+        environ: The environment. It is the same for all processes of a command, so they choose the
+            same folder.
     """
 
     def __init__(self, parent: str | None, environ: Mapping[str, str]) -> None:
-        self._parent = parent or environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        self._parent = parent
+        self._runtime = environ.get("XDG_RUNTIME_DIR", "")
 
     def first_of(self, command: Process, config: bytes, process: Process) -> Process | None:
         """Return the first process of a command that was configured like this one.
@@ -59,17 +61,21 @@ class Markers:
 
     @contextlib.contextmanager
     def _folder(self) -> Iterator[int]:
-        path = Path(self._parent, _FOLDER.format(uid=os.getuid()))
-        with contextlib.suppress(FileExistsError):
-            path.mkdir(0o700)
-        folder = os.open(path, _DIRECTORY)
+        folder = self._opened()
         try:
-            status = os.fstat(folder)
-            if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) != 0o700:  # noqa: PLR2004
-                raise PermissionError(path)
             yield folder
         finally:
             os.close(folder)
+
+    def _opened(self) -> int:
+        if self._parent is not None:
+            return _opened_in(self._parent)
+        # The variable is often set where there is no such folder, or that of another user: after
+        # `su`, in containers. By its specification a relative one counts for nothing.
+        if Path(self._runtime).is_absolute():
+            with contextlib.suppress(OSError):
+                return _opened_in(self._runtime)
+        return _opened_in(tempfile.gettempdir())
 
     def _remove_stale(self, folder: int) -> None:
         """Remove the markers of commands that have ended, approved or not."""
@@ -78,6 +84,23 @@ class Markers:
             if match is None or not Process.read(match["command"]).is_alive():
                 with contextlib.suppress(OSError):
                     os.unlink(name, dir_fd=folder)
+
+
+def _opened_in(parent: str) -> int:
+    """Return the folder of markers in another one; it is made if there is none.
+
+    Raises:
+        OSError: It cannot be made, or others may have planted it.
+    """
+    path = Path(parent, _FOLDER.format(uid=os.getuid()))
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(0o700)
+    folder = os.open(path, _DIRECTORY)
+    status = os.fstat(folder)
+    if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) != 0o700:  # noqa: PLR2004
+        os.close(folder)
+        raise PermissionError(path)
+    return folder
 
 
 def _made(folder: int, name: str, process: Process) -> bool:

@@ -75,7 +75,7 @@ class WarmStart:
     bound: "socket"
     load: Callable[[], object]
     steps: Sequence[Callable[[], object]] = ()
-    idle_seconds: float = 20.0
+    idle_seconds: float = 120.0
 
 
 class NotStartedByTerraformError(Exception):

@@ -5,9 +5,9 @@ loaded nothing yet, so nothing is imported that Python does not bring along as c
 
 The process that serves is a child of a *nursery* (see `nursery.py`). It has none of Terraform's
 pipes: it talks through the connection to this process alone, which prints its handshake line,
-passes on its log, and tells it of signals and of Terraform's end. So whatever Terraform does to
-this process, waiting, signalling, killing, has the effect that it has on a plugin that serves by
-itself.
+passes on its log, and tells it of signals and of Terraform's end. So Terraform can wait for this
+process, and signal it, as for a plugin that serves by itself. One that it kills takes nothing with
+it: the child takes that for Terraform's own end, and finishes or undoes what is under way.
 """
 
 import _socket
@@ -39,7 +39,9 @@ _CREDENTIALS_BYTES = 12
 _LONGEST_LINE = 8192
 _STOPPED = b"T"
 # In what /proc/PID/stat tells after the name of the program.
-STATE, STARTED = 0, 19
+STATE, SESSION, STARTED = 0, 3, 19
+# How the lines of /proc/PID/status begin that tell what a process may do.
+_RIGHTS = (b"Uid", b"Gid", b"Groups", b"Cap", b"NoNewPrivs", b"Seccomp")
 
 
 def launch() -> "_socket.socket | None":
@@ -92,8 +94,13 @@ def _name() -> bytes:
 
 def stat_of(pid: int) -> "list[bytes]":
     """Return what the system tells of a process after its name: state, parent and so on."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return file.read().rpartition(b")")[2].split()
+    return read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+
+
+def read(path: str) -> bytes:
+    """Return what is in a file."""
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
 
 
 def credentials_of(connection: "_socket.socket") -> "tuple[int, int]":
@@ -103,17 +110,55 @@ def credentials_of(connection: "_socket.socket") -> "tuple[int, int]":
 
 
 def _is_trusted(connection: "_socket.socket") -> bool:
-    """Say whether who listens is a process of this user, and awake.
+    """Say whether who listens is a nursery of this user, and awake.
 
-    Any user can take a name. User IDs are only comparable in one namespace of users, and whoever
-    cannot ask a process for its own is not the same user.
+    Anybody can take a name, from a sandbox as well: names are one for all that share a network. A
+    nursery was forked from a process that was started like this one, so it has the same reach.
+    Whoever cannot ask for that is not the same user. As a nursery it leads a session, which none of
+    those does that Terraform starts: the system names who once began to listen, and that number may
+    be another's by now.
     """
     pid, user = credentials_of(connection)
+    if user != posix.geteuid():
+        return False
+    told = stat_of(pid)
     return (
-        user == posix.geteuid()
-        and posix.readlink(f"/proc/{pid}/ns/user") == posix.readlink("/proc/self/ns/user")
-        and stat_of(pid)[STATE] != _STOPPED
+        told[STATE] != _STOPPED and int(told[SESSION]) == pid and reach_of(pid) == reach_of("self")
     )
+
+
+def reach_of(pid: "int | str") -> "dict[str, object]":
+    """Return what a process can reach: what tells one in a sandbox from one outside.
+
+    Args:
+        pid: Its process ID, or `self`.
+
+    Raises:
+        OSError: It cannot be found out.
+        ValueError: The same.
+    """
+    folder = f"/proc/{pid}"
+    spaces = f"{folder}/ns"
+    return {
+        "rights": [w for w in read(f"{folder}/status").splitlines() if w.startswith(_RIGHTS)],
+        "namespaces": {name: posix.readlink(f"{spaces}/{name}") for name in posix.listdir(spaces)},
+        "security label": _label(folder),
+        "root": file_behind(f"{folder}/root"),
+        "exe": file_behind(f"{folder}/exe"),
+    }
+
+
+def file_behind(link: str) -> "tuple[str, int, int]":
+    """Return what a link of /proc leads to, by its name and by what does not depend on the root."""
+    found = posix.stat(link)
+    return posix.readlink(link), found.st_dev, found.st_ino
+
+
+def _label(folder: str) -> bytes:
+    try:
+        return read(f"{folder}/attr/current")
+    except OSError:  # a system without such labels
+        return b""
 
 
 def answer(connection: "_socket.socket") -> bytes:

@@ -110,7 +110,8 @@ class _Child:
 
     def bury(self) -> None:
         """Clear it away, once it has ended."""
-        os.waitpid(self.pid, 0)
+        with suppress(ChildProcessError):  # the system has done so
+            os.waitpid(self.pid, 0)
         for file in self.files():
             os.close(file)
 
@@ -125,7 +126,7 @@ def found(bound: "socket", plan: Plan) -> None:
     try:
         terraform = os.getppid()
         watched = os.pidfd_open(terraform)
-        if _is_parent(terraform) and has_one_thread() and orphans_are_reaped():
+        if _is_parent(terraform) and has_one_thread() and orphans_are_reaped(terraform):
             first = portrait(os.getpid())
             if os.fork() == 0:
                 _be_nursery(_Nursery(bound, watched, first, plan))
@@ -173,6 +174,9 @@ class _Nursery:
 
     def run(self) -> None:
         """Do all that a nursery does."""
+        # Terraform may be part of a program that ignores this, which is passed on. The system would
+        # clear children away then, and their numbers be free while they are still in use here.
+        self._inherited = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # Ctrl-C, and what else is sent to Terraform's group and terminal, is not for this one.
         os.setsid()
         self._let_go()
@@ -239,6 +243,8 @@ class _Nursery:
 
     def _be_child(self, control: int) -> NoReturn:
         try:
+            # As in a process that Terraform has started itself.
+            signal.signal(signal.SIGCHLD, self._inherited)
             close_all_but({self._listener.fileno(), self._terraform, self._itself, control})
             ready = Ready(self._listener, self._terraform, self._itself, control, self._model)
             serve_and_end(ready, self._plan.serve)

@@ -8,23 +8,24 @@ not be asked, is like no other.
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Final, NamedTuple
 
-from crusoe_provider.providerserver.warm_start.launcher import STARTED, stat_of
+from crusoe_provider.providerserver.warm_start.launcher import (
+    STARTED,
+    file_behind,
+    reach_of,
+    read,
+    stat_of,
+)
 
 # New in every process that Terraform starts. It counts by being there: see `serve.py`.
 _CERTIFICATE: Final = b"PLUGIN_CLIENT_CERT"
 # In any order, from one start to the next.
 _VERSIONS: Final = b"PLUGIN_PROTOCOL_VERSIONS"
 _FILES: Final = ("cmdline", "limits", "cgroup", "oom_score_adj")
-_LINKS: Final = ("cwd", "root", "exe")
-_STATUS: Final = frozenset(
-    (
-        b"Umask PPid Uid Gid Groups SigBlk SigIgn CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs"
-    ).split()
-) | {b"Seccomp", b"Seccomp_filters", b"Cpus_allowed", b"Mems_allowed"}
+_STATUS: Final = frozenset(b"Umask PPid SigBlk SigIgn Cpus_allowed Mems_allowed".split())
 # In what /proc/PID/stat tells after the name: process group, session, terminal; nice; policy.
 _STAT: Final = (2, 3, 4, 16, 38)
 
@@ -67,17 +68,16 @@ def portrait(pid: int) -> dict[str, object]:
         ValueError: The same.
     """
     folder = f"/proc/{pid}"
-    status = dict(line.split(b":\t", 1) for line in _read(f"{folder}/status").splitlines())
+    status = dict(line.split(b":\t", 1) for line in read(f"{folder}/status").splitlines())
     stat = stat_of(pid)
     return {
         "environment": _normalized(_environment(pid)),
         "status": {name: status.get(name) for name in _STATUS},
         "stat": [stat[n] for n in _STAT],
         "parent started": stat_of(int(status[b"PPid"]))[STARTED],
-        "namespaces": {n: os.readlink(f"{folder}/ns/{n}") for n in os.listdir(f"{folder}/ns")},
-        "security label": _label(folder),
-        **{name: _read(f"{folder}/{name}") for name in _FILES},
-        **{name: (os.readlink(path), _identity(path)) for name, path in _paths(folder)},
+        "reach": reach_of(pid),
+        "folder": file_behind(f"{folder}/cwd"),
+        **{name: read(f"{folder}/{name}") for name in _FILES},
     }
 
 
@@ -93,7 +93,7 @@ def variables_of_this_start(pid: int) -> dict[bytes, bytes]:
 
 
 def _environment(pid: int) -> dict[bytes, bytes]:
-    entries = (entry.partition(b"=") for entry in _read(f"/proc/{pid}/environ").split(b"\0"))
+    entries = (entry.partition(b"=") for entry in read(f"/proc/{pid}/environ").split(b"\0"))
     return {name: value for name, _, value in entries}
 
 
@@ -122,31 +122,9 @@ def _file(module: object) -> str | None:
     return found
 
 
-def _paths(folder: str) -> Iterator[tuple[str, str]]:
-    for name in _LINKS:
-        yield name, f"{folder}/{name}"
-
-
 def _state(name: str) -> FileState | None:
     try:
         found = os.stat(name)
     except OSError:
         return None
     return FileState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-def _identity(path: str) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
-
-
-def _label(folder: str) -> bytes:
-    try:
-        return _read(f"{folder}/attr/current")
-    except OSError:  # a system without such labels
-        return b""
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
