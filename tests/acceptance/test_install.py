@@ -19,7 +19,6 @@ from crusoe_provider.cli.installation import (
     HOSTS,
     SOURCE,
     InstallationError,
-    blocking_configuration,
     install,
     terraform_platform,
     uninstall,
@@ -104,6 +103,8 @@ def test_install_makes_terraform_find_the_plugin(bare: Workspace, crusoe: Crusoe
     bare.destroy().succeeded()
     undone = command(bare, "uninstall")
     assert undone.stdout.startswith(f"Version {__version__} was removed")
+    # What was printed is found, though the program is in no folder of the path.
+    assert installed.stdout.endswith(f"\nTo undo it: {shlex.quote(str(PLUGIN))} uninstall\n")
     assert list((bare.home / ".terraform.d" / "plugins").rglob("*crusoe*")) == []
     not_found = r"Failed to (query available|resolve) provider packages"  # Terraform, OpenTofu
     assert re.search(not_found, bare.init().failed().stderr)
@@ -178,8 +179,20 @@ def test_install_says_when_terraform_will_not_look(bare: Workspace) -> None:
     bare.init().succeeded()
     assert bare.plan().actions == {"crusoe_storage_token.t": "create"}
     assert "But" not in command(bare, "install").stdout
-    assert blocking_configuration(bare.home, None) == rc
-    assert blocking_configuration(bare.home, str(bare.home / "other")) is None
+
+
+def test_a_newer_version_in_another_mirror_is_no_problem(bare: Workspace, crusoe: Crusoe) -> None:
+    """As long as the lock file has the one before; Terraform takes that one."""
+    bare.write(pasted(command(bare, "install").stdout).replace(__version__, ">= 0.0.1") + TOKEN)
+    bare.init().succeeded()
+    for name in ("terraform", "opentofu"):
+        install(bare.home / ".local" / "share" / name / "plugins", "99.0.0")
+
+    found = checked(bare, crusoe)["plugin"]
+    bare.init("-lockfile=readonly").succeeded()
+
+    assert (found["status"], found["details"]["version"]) == ("ok", __version__)
+    assert bare.plan().actions == {"crusoe_storage_token.t": "create"}
 
 
 def test_dev_override_is_a_configuration_that_works(

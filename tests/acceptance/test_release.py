@@ -214,16 +214,18 @@ def test_later_processes_of_a_command_start_warm(
 def test_the_binary_installs_itself(
     release: Release, bare: Workspace, crusoe: Crusoe, tmp_path: Path
 ) -> None:
-    """Unpacked anywhere, it has the same commands as the Python package."""
-    unpack(release, tmp_path / "unpacked")
+    """Unpacked anywhere, also among all else that is at home, it has the package's commands."""
+    unpack(release, bare.home)
+    (bare.home / "id_ed25519").write_text("private")
     (tmp_path / "terraform.tfrc").write_text("")
-    binary = tmp_path / "unpacked" / f"{NAME}_v{__version__}"
+    binary = bare.home / f"{NAME}_v{__version__}"
     subprocess.run([binary, "install"], env={"HOME": str(bare.home)}, check=True)
 
     bare.init().succeeded()
     bare.apply().succeeded()
 
     assert crusoe.aliases() == ["t"]
+    # That of the release: what is installed is what was unpacked, and nothing else.
     assert package_hash(release) in (bare.folder / ".terraform.lock.hcl").read_text()
 
 

@@ -547,6 +547,36 @@ def test_a_terminal_may_know_few_characters(environment: pytest.MonkeyPatch) -> 
     assert b"\\u2192 Correct the name" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["check", "--no-terraform"], 1),  # there are no credentials
+        (["check", "--no-terraform", "--json"], 1),
+        (["uninstall"], 0),
+        (["dev-override"], 0),
+        (["--help"], 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_reader_that_goes_away_changes_no_exit_code(
+    tmp_path: Path, arguments: list[str], code: int, buffered: str
+) -> None:
+    """As `| head -1` does, also while there is more to print."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "crusoe_provider", *arguments],
+        env={"HOME": str(tmp_path), "PYTHONUNBUFFERED": buffered},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
 def test_an_interruption_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """Ctrl-C ends it as it ends other programs."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ class Machine:
         folder = mirror / host / SOURCE / version / terraform_platform()
         return self.script(folder / f"{NAME}_v{version}", says or f"echo {NAME} {version}")
 
+    def lock(self, version: str) -> None:
+        entry = f'version = "{version}"\n  hashes = [\n    "h1:x",\n  ]'
+        text = f'# Written by Terraform.\n\nprovider "{HOSTS[0]}/{SOURCE}" {{\n  {entry}\n}}\n'
+        (self.folder / ".terraform.lock.hcl").write_text(text)
+
     @property
     def implied(self) -> Path:
         return self.home / ".terraform.d" / "plugins"
@@ -91,6 +97,18 @@ def test_the_newest_of_the_implied_mirrors_is_taken(machine: Machine) -> None:
     found = machine.find()
 
     assert (found.path, found.version, found.elsewhere) == (newest, "0.10.0", None)
+
+
+def test_the_version_of_the_lock_file_goes_before_a_newer_one(machine: Machine) -> None:
+    """`terraform init` takes another only with `-upgrade`."""
+    shared = machine.home / ".local" / "share" / "terraform" / "plugins"
+    locked = machine.package(shared, "0.1.0")
+    machine.package(machine.implied, "0.2.0")
+    machine.lock("0.1.0")
+
+    found = machine.find()
+
+    assert (found.path, found.version) == (locked, "0.1.0")
 
 
 def test_opentofu_has_a_registry_and_folders_of_its_own(machine: Machine) -> None:
@@ -317,12 +335,17 @@ def test_a_plugin_whose_python_is_gone_is_a_problem(machine: Machine) -> None:
     assert "No such file" in machine.lines()[1].message
 
 
-def test_a_plugin_that_the_repository_brings_is_not_started(machine: Machine) -> None:
-    """Somebody else may have written it; Terraform, not this command, is asked to trust it."""
+def brought_along(machine: Machine, folder: Path) -> Path:
+    """Put a plugin into a mirror; return the file that it makes when it is started."""
     machine.terraform()
     started = machine.folder / "started"
-    folder = machine.folder / "terraform.d" / "plugins"
-    machine.package(folder, "0.1.0", says=f"touch {started}")
+    machine.package(folder, "0.1.0", says=f"echo > {started}; echo {NAME} 0.1.0")
+    return started
+
+
+def test_a_plugin_that_the_repository_brings_is_not_started(machine: Machine) -> None:
+    """Somebody else may have written it; Terraform, not this command, is asked to trust it."""
+    started = brought_along(machine, machine.folder / "terraform.d" / "plugins")
 
     line = machine.lines()[1]
 
@@ -330,19 +353,95 @@ def test_a_plugin_that_the_repository_brings_is_not_started(machine: Machine) ->
     assert not started.exists()
 
 
+def linked_as_implied_mirror(machine: Machine, plugins: Path) -> None:
+    link = machine.folder / "terraform.d" / "plugins"
+    link.parent.mkdir()
+    link.symlink_to(plugins)
+
+
+def noted_by_init(machine: Machine, plugins: Path) -> None:
+    noted = os.path.relpath(plugins, machine.folder)
+    (machine.folder / ".terraform").mkdir()
+    (machine.folder / ".terraform" / "plugin_path").write_text(json.dumps([noted]))
+
+
+def named_through_a_link(machine: Machine, plugins: Path) -> None:
+    (machine.folder / "mirror").symlink_to(plugins)
+    machine.configure(installation(mirror(machine.folder / "mirror")))
+
+
+def named_as_a_relative_path(machine: Machine, plugins: Path) -> None:
+    (machine.folder / "mirror").symlink_to(plugins)
+    machine.configure(installation(mirror(Path("mirror"))))
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        *(linked_as_implied_mirror, noted_by_init, named_through_a_link),
+        named_as_a_relative_path,
+    ],
+)
+def test_nor_is_one_that_the_repository_leads_to(
+    machine: Machine, lead: Callable[[Machine, Path], None]
+) -> None:
+    """It may lie beside the working folder, in the same repository."""
+    plugins = machine.folder.parent / "plugins"
+    started = brought_along(machine, plugins)
+    lead(machine, plugins)
+
+    line = machine.lines()[1]
+
+    assert (line.status, line.message.endswith("; not started")) == (Status.OK, True)
+    assert not started.exists()
+
+
+def test_nor_is_one_that_a_chosen_link_leads_to_in_there(machine: Machine) -> None:
+    """The user has chosen the link, and a pull may change what is behind it."""
+    plugins = machine.folder / "plugins"
+    started = brought_along(machine, plugins)
+    machine.implied.parent.mkdir()
+    machine.implied.symlink_to(plugins)
+
+    assert machine.lines()[1].message.endswith("; not started")
+    assert not started.exists()
+
+
+def test_a_mirror_beside_the_working_folder_that_the_user_names_is_trusted(
+    machine: Machine,
+) -> None:
+    """As a path that the CLI configuration has, relative ones included."""
+    started = brought_along(machine, machine.folder.parent / "mirror")
+    machine.configure(installation(mirror(Path("../mirror"))))
+
+    assert machine.lines()[1].status is Status.OK
+    assert started.exists()
+
+
 def test_a_lock_file_that_wants_another_version_is_a_problem(machine: Machine) -> None:
     """As `terraform init` would say."""
     machine.terraform()
     machine.package(machine.implied, "0.2.0")
-    entry = 'version = "0.1.0"\n  hashes = [\n    "h1:x",\n  ]'
-    lock = f'provider "{HOSTS[0]}/{SOURCE}" {{\n  {entry}\n}}'
-    (machine.folder / ".terraform.lock.hcl").write_text(f"# Written by Terraform.\n\n{lock}\n")
+    machine.lock("0.1.0")
 
     line = machine.lines()[1]
 
     assert line.status is Status.PROBLEM
     assert ".terraform.lock.hcl has version 0.1.0" in line.message
     assert "`terraform init -upgrade`" in str(line.advice)
+
+
+def test_the_plugin_of_the_lock_file_is_the_one_that_is_started(machine: Machine) -> None:
+    """Whatever newer one a mirror has, and however that does."""
+    machine.terraform()
+    locked = machine.package(machine.implied, "0.1.0")
+    machine.package(machine.implied, "0.2.0", says="exit 1")
+    machine.lock("0.1.0")
+
+    line = machine.lines()[1]
+
+    assert (line.status, line.details["version"]) == (Status.OK, "0.1.0")
+    assert str(locked) in line.message
 
 
 def test_a_lock_file_without_the_provider_says_nothing(machine: Machine) -> None:

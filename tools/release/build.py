@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from crusoe_provider.cli.installation import NAME, terraform_platform
+from crusoe_provider.cli.installation import LIBRARIES, NAME, NOTICES, terraform_platform
 from crusoe_provider.version import __version__
 from release import smoke
 from release.checksums import DIST, MANIFEST, REPOSITORY
@@ -53,7 +53,7 @@ def build(output: Path, epoch: int) -> Path:
         epoch: The time that every file in it bears, in seconds since 1970.
 
     Raises:
-        ReleaseError: PyInstaller has failed, or is not complete.
+        ReleaseError: PyInstaller has failed, is not complete, or has made something else.
     """
     if sys.platform == "linux" and shutil.which("objdump") is None:
         raise ReleaseError("objdump is missing: install the package binutils.")
@@ -63,6 +63,7 @@ def build(output: Path, epoch: int) -> Path:
         for file in (REPOSITORY / "LICENSE", MANIFEST):
             shutil.copy(file, folder)
         (folder / "THIRD_PARTY_LICENSES.txt").write_text(licences(), encoding="utf-8")
+        _check_parts(folder)
         package = output / f"{NAME}_{__version__}_{terraform_platform()}.zip"
         _pack(folder, package, epoch)
     return package
@@ -99,6 +100,17 @@ def _bundle(work: Path, epoch: int) -> Path:
     if done.returncode:
         raise ReleaseError(f"PyInstaller has failed:\n{done.stderr}")
     return work / "dist" / name
+
+
+def _check_parts(folder: Path) -> None:
+    """Make sure that a folder has what the binary's own `install` copies, and nothing else."""
+    found = {path.name for path in folder.iterdir()}
+    known = {f"{NAME}_v{__version__}", LIBRARIES, *NOTICES}
+    if found != known:
+        raise ReleaseError(
+            f"The package and `{NAME} install` differ: see NOTICES in cli/installation.py. "
+            f"They do not share {', '.join(sorted(found ^ known))}."
+        )
 
 
 def _pack(folder: Path, package: Path, epoch: int) -> None:

@@ -1,7 +1,6 @@
 """What people can ask of `terraform-provider-crusoe`. Terraform starts it without arguments."""
 
 import argparse
-import contextlib
 import os
 import shlex
 import sys
@@ -12,24 +11,32 @@ from typing import Final
 
 from crusoe_provider.cli import installation
 from crusoe_provider.cli.installation import NAME, SOURCE, InstallationError, quoted
+from crusoe_provider.cli.invocation import invocation, program
 from crusoe_provider.version import __version__
 
-_DESCRIPTION: Final = f"""\
-{NAME} {__version__}
+_DESCRIPTION: Final = """\
+{name} {version}
 
 This is a Terraform plugin: Terraform starts it, people do not. To put it where Terraform finds it:
 
-  {NAME} install
+  {command} install
 
 To see whether Terraform will find it, and whether your credentials work:
 
-  {NAME} check
+  {command} check
 """
 _INTERRUPTED: Final = 130
 
 
 def run(arguments: Sequence[str]) -> int:
     """Do what the arguments say, and return the exit code."""
+    try:
+        return _run(arguments)
+    finally:
+        _end_output()
+
+
+def _run(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
@@ -49,7 +56,7 @@ def usage() -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=NAME,
-        description=_DESCRIPTION,
+        description=_DESCRIPTION.format(name=NAME, version=__version__, command=invocation()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -104,7 +111,7 @@ def _duration(text: str) -> timedelta:
 def _check(options: argparse.Namespace) -> int:
     # Here, because it brings the whole provider along.
     from crusoe_provider.cli import check, report  # noqa: PLC0415
-    from crusoe_provider.cli.terraform_check import working_folder  # noqa: PLC0415
+    from crusoe_provider.cli.plugin_search import working_folder  # noqa: PLC0415
 
     try:
         home: Path | None = Path.home()
@@ -123,36 +130,54 @@ def _check(options: argparse.Namespace) -> int:
     return int(report.has_problem(lines))
 
 
-def _print(text: str) -> None:
-    """Print a text, whichever characters the terminal knows."""
+def _print(*lines: str) -> None:
+    """Print lines, whichever characters the terminal knows, and whether or not anybody reads."""
+    if sys.stdout is None:  # closed by who has started this
+        return
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    try:
+        for line in lines:
+            print(line.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # As `| head -1` does. The rest is for nobody, and the exit code is what it would have been.
+        _discard_output()
+
+
+def _end_output() -> None:
+    """Write what is left to write. Python's own attempt at its end would change the exit code."""
+    try:
+        _print()
+    except OSError:
+        _discard_output()
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _install(options: argparse.Namespace) -> int:
+    from crusoe_provider.cli import plugin_search  # noqa: PLC0415 - as in _check
+    from crusoe_provider.cli.remaining_steps import remaining_steps  # noqa: PLC0415
+
     home = Path.home()
-    folder = _folder(options, home)
-    done = installation.install(folder, __version__)
-    print("Installed:")
-    for plugin in done.plugins:
-        print(f"  {plugin}")
+    mirror = _folder(options, home)
+    done = installation.install(mirror, __version__)
+    _print("Installed:", *(f"  {plugin}" for plugin in done.plugins))
     for version in done.replaced:
-        print(f"Version {version}, which was there before, was removed.")
-    print(
-        "\nRequire it in your configuration, and run terraform init (after a change: -upgrade):\n"
+        _print(f"Version {version}, which was there before, was removed.")
+    _print(
+        "\nRequire it in your configuration, and run terraform init (after a change: -upgrade):\n",
+        *(f"  {line}" for line in installation.required_providers(__version__)),
     )
-    for line in installation.required_providers(__version__):
-        print(f"  {line}")
-    if options.plugin_dir:
-        print("\nTerraform looks there when its CLI configuration (~/.terraformrc) says so:\n")
-        for line in ("provider_installation {", *_mirror(folder), "}"):
-            print(f"  {line}")
-    elif blocking := installation.blocking_configuration(
-        home, os.environ.get("TF_CLI_CONFIG_FILE")
-    ):
-        _say_what_is_missing(blocking, folder, done, home)
-    undo = f" --plugin-dir {shlex.quote(str(folder))}" if options.plugin_dir else ""
-    print(f"\nTo undo it: {NAME} uninstall{undo}")
+    folder = plugin_search.working_folder()
+    products = [
+        plugin_search.Surroundings(host, os.environ, home, folder) for host in installation.HOSTS
+    ]
+    for text in remaining_steps(done.plugins, mirror, products):
+        _print(f"\n{text}")
+    undo = f" --plugin-dir {shlex.quote(str(mirror))}" if options.plugin_dir else ""
+    _print(f"\nTo undo it: {invocation()} uninstall{undo}")
     return 0
 
 
@@ -160,60 +185,26 @@ def _uninstall(options: argparse.Namespace) -> int:
     folder = _folder(options, Path.home())
     removed = installation.uninstall(folder)
     if not removed:
-        print(f"Nothing to undo: no version is installed in {folder}.")
+        _print(f"Nothing to undo: no version is installed in {folder}.")
     for version in removed:
-        print(f"Version {version} was removed from {folder}.")
+        _print(f"Version {version} was removed from {folder}.")
     return 0
 
 
 def _dev_override(_options: argparse.Namespace) -> int:
-    # The binary of a release knows itself only so: the shell may have found it by PATH.
-    program = sys.executable if installation.is_bundle() else sys.argv[0]
-    folder = os.path.dirname(os.path.realpath(program))  # noqa: PTH120 - links resolved
-    print("# Save it as a file, and name that in TF_CLI_CONFIG_FILE; terraform init is not needed.")
-    print("provider_installation {")
-    print("  dev_overrides {")
-    print(f"    {quoted(SOURCE)} = {quoted(folder)}")
-    print("  }")
-    print("  direct {}")
-    print("}")
+    folder = program().resolve().parent
+    _print(
+        "# Save it as a file, and name that in TF_CLI_CONFIG_FILE; terraform init is not needed.",
+        "provider_installation {",
+        "  dev_overrides {",
+        f"    {quoted(SOURCE)} = {quoted(str(folder))}",
+        "  }",
+        "  direct {}",
+        "}",
+    )
     return 0
 
 
 def _folder(options: argparse.Namespace, home: Path) -> Path:
     folder: Path | None = options.plugin_dir
     return folder.expanduser().absolute() if folder else installation.default_folder(home)
-
-
-def _say_what_is_missing(
-    blocking: Path, folder: Path, done: installation.Installed, home: Path
-) -> None:
-    """Print what a `provider_installation` block lacks that leads elsewhere."""
-    from crusoe_provider.cli import plugin_search  # noqa: PLC0415 - hardly ever
-
-    around = plugin_search.Surroundings(installation.HOSTS[0], os.environ, home, Path("/"))
-    with contextlib.suppress(plugin_search.SearchError):
-        if plugin_search.find_plugin(around).path in done.plugins:
-            return
-    mirror, direct = _mirror(folder)[:4], _mirror(folder)[5]
-    print(
-        f"\nBut {blocking} has a provider_installation block, so Terraform looks only where "
-        "that says. Put this inside the block, of which there may be one only:\n"
-    )
-    for line in mirror:
-        print(f"  {line}")
-    print("\nand this inside its `direct` block, if it has one:\n")
-    print(f"  {direct}")
-
-
-def _mirror(folder: Path) -> Sequence[str]:
-    pattern = quoted(SOURCE)
-    return (
-        "  filesystem_mirror {",
-        f"    path    = {quoted(str(folder))}",
-        f"    include = [{pattern}]",
-        "  }",
-        "  direct {",
-        f"    exclude = [{pattern}]",
-        "  }",
-    )

@@ -6,7 +6,6 @@ Terraform takes every provider that it finds in the *implied local mirror*, such
 `HOST/NAMESPACE/TYPE/VERSION/OS_ARCH` with an executable `terraform-provider-TYPE_vVERSION`.
 """
 
-import contextlib
 import json
 import os
 import platform
@@ -24,6 +23,10 @@ NAME: Final = "terraform-provider-crusoe"
 SOURCE: Final = "crusoe-community/crusoe"
 # Terraform and OpenTofu complete one source address with different hosts.
 HOSTS: Final = ("registry.terraform.io", "registry.opentofu.org")
+LIBRARIES: Final = "_internal"
+"""The folder beside a release's executable that holds its Python."""
+NOTICES: Final = ("LICENSE", "THIRD_PARTY_LICENSES.txt", "terraform-registry-manifest.json")
+"""What else the package of a release holds."""
 
 _MACHINES: Final = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 # Linux takes no longer first line, and no system one with blanks.
@@ -76,7 +79,7 @@ def install(folder: Path, version: str) -> Installed:
 
     Raises:
         InstallationError: This Python cannot run the plugin.
-        OSError: The folder cannot be written to.
+        OSError: The folder cannot be written to, or something is missing beside the binary.
     """
     _check_printable(folder)
     replaced = sorted(set(_versions(folder)) - {version})
@@ -87,12 +90,10 @@ def install(folder: Path, version: str) -> Installed:
         _make_folders(package.parent)
         with tempfile.TemporaryDirectory(dir=package.parent) as name:
             new = Path(name) / "package"
+            new.mkdir()
             if launcher is None:
-                # The bundle's executable needs the files beside it.
-                shutil.copytree(Path(sys.executable).parent, new, symlinks=True)
-                Path(new / Path(sys.executable).name).rename(new / f"{NAME}_v{version}")
+                _copy_bundle(new, version)
             else:
-                new.mkdir()
                 _write_executable(new / f"{NAME}_v{version}", launcher)
             # Whatever the umask: Terraform may be run by another user than the one who installs.
             new.chmod(_FOLDER_MODE)
@@ -110,21 +111,6 @@ def uninstall(folder: Path) -> tuple[str, ...]:
     for version in versions:
         _remove_version(folder, version)
     return versions
-
-
-def blocking_configuration(home: Path, configured: str | None) -> Path | None:
-    """Return the CLI configuration that makes Terraform ignore the implied local mirror, if any.
-
-    Args:
-        home: The home folder.
-        configured: What `TF_CLI_CONFIG_FILE` says.
-    """
-    names = [configured] if configured else [home / ".terraformrc", home / ".tofurc"]
-    for path in map(Path, names):
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            if "provider_installation" in path.read_text(encoding="utf-8"):
-                return path
-    return None
 
 
 def quoted(text: str) -> str:
@@ -235,6 +221,25 @@ def _make_folders(path: Path) -> None:
     _make_folders(path.parent)
     path.mkdir()
     path.chmod(_FOLDER_MODE)
+
+
+def _copy_bundle(new: Path, version: str) -> None:
+    """Copy the running binary, with what belongs to its package.
+
+    Nothing else: where it was unpacked may be the folder of all downloads, or a home folder.
+    """
+    executable = Path(sys.executable).resolve()
+    folder = executable.parent
+    missing = [name for name in (LIBRARIES, *NOTICES) if not (folder / name).exists()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} has no {' and no '.join(missing)}, which the package of a release has. "
+            "Unpack it again, into a new folder, and install from there."
+        )
+    shutil.copytree(folder / LIBRARIES, new / LIBRARIES, symlinks=True)
+    for name in NOTICES:
+        shutil.copy2(folder / name, new)
+    shutil.copy2(executable, new / f"{NAME}_v{version}")
 
 
 def _write_executable(path: Path, text: str) -> None:

@@ -3,21 +3,26 @@
 First is what runs a plugin in place: `TF_REATTACH_PROVIDERS`, then `dev_overrides` in the CLI
 configuration. Then the folder that `terraform init -plugin-dir` has noted. Then the methods of the
 `provider_installation` block, or without such a block the implied local mirrors and, if none of
-these has the provider, its registry. Of several places the newest version is taken.
+these has the provider, its registry. Of several versions in mirrors that of the lock file is taken,
+and the newest without one.
 """
 
 import json
-import re
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from crusoe_provider.cli.installation import HOSTS, NAME, SOURCE, terraform_platform
+from crusoe_provider.cli.installation import HOSTS, NAME, SOURCE
+from crusoe_provider.cli.invocation import invocation
+from crusoe_provider.cli.mirrors import Mirror, may_be_started, package_taken
 from crusoe_provider.cli.terraform_files import Body, UnreadableFileError, parse
 
-_NUMBERS: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+IMPLIED: Final = "implied local mirror"
+"""How what is found without any configuration is found."""
+
 _SOURCE_PARTS: Final = 2
 
 
@@ -65,9 +70,9 @@ class Found:
         version: Its version, where the path says it.
         runs_in_place: Whether `terraform init` has no part in it.
         trusted: Whether the place is one that the user has chosen, so that it may be started.
-        looked_in: The folders that were looked at without success, if nothing was found in any.
+        looked_in: The mirrors that were looked at.
         elsewhere: Where Terraform will look beyond this machine, if it will.
-        sources: The files that say so.
+        block: The file whose `provider_installation` block says so, if one does.
     """
 
     how: str
@@ -77,6 +82,15 @@ class Found:
     trusted: bool = True
     looked_in: tuple[Path, ...] = ()
     elsewhere: str | None = None
+    block: Path | None = None
+
+
+def working_folder() -> Path:
+    """Return the working folder; one that was deleted counts as the root."""
+    try:
+        return Path(os.getcwd())  # noqa: PTH109 - raises where the folder is gone, as Path.cwd does
+    except FileNotFoundError:
+        return Path("/")
 
 
 def find_plugin(around: Surroundings) -> Found:
@@ -92,14 +106,17 @@ def find_plugin(around: Surroundings) -> Found:
         if folder := _override(body, around.host):
             return _overridden(path, folder)
     if (noted := _noted_folders(around)) is not None:
-        return _newest(f"terraform init -plugin-dir, noted in {around.data}", noted, around, None)
+        return _in_mirrors(
+            noted, around, Found(f"terraform init -plugin-dir, noted in {around.data}")
+        )
     for path, body in configurations:
         if blocks := body.of_kind("provider_installation"):
-            mirrors, elsewhere = _methods(blocks[0].body, around.host)
-            return _newest(f"provider_installation in {path}", mirrors, around, elsewhere)
-    return _newest(
-        "implied local mirror", list(implied_mirrors(around)), around, f"registry {around.host}"
-    )
+            mirrors, elsewhere = _methods(blocks[0].body, around)
+            how = f"provider_installation in {path}"
+            return _in_mirrors(mirrors, around, Found(how, elsewhere=elsewhere, block=path))
+    found = _in_mirrors(list(implied_mirrors(around)), around, Found(IMPLIED))
+    # An implied mirror that has the provider keeps Terraform from asking the registry.
+    return found if found.path else replace(found, elsewhere=f"registry {around.host}")
 
 
 def cli_configurations(around: Surroundings) -> Iterator[tuple[Path, Body]]:
@@ -135,23 +152,24 @@ def locked_version(around: Surroundings) -> str | None:
     return None
 
 
-def implied_mirrors(around: Surroundings) -> Iterator[Path]:
+def implied_mirrors(around: Surroundings) -> Iterator[Mirror]:
     """Yield the folders in which Terraform looks without any configuration."""
-    yield around.folder / "terraform.d" / "plugins"
+    yield Mirror(around.folder / "terraform.d" / "plugins", is_chosen=False)
     product = "opentofu" if around.host == HOSTS[1] else "terraform"
     environ, home = around.environ, around.home
     if home is not None:
-        yield home / ".terraform.d" / "plugins"
+        yield Mirror(home / ".terraform.d" / "plugins")
     if sys.platform == "darwin":
         for folder in (home, Path("/")):
             if folder is not None:
-                yield folder / "Library" / "Application Support" / "io.terraform" / "plugins"
+                support = folder / "Library" / "Application Support"
+                yield Mirror(support / "io.terraform" / "plugins")
         return
     own = str(home / ".local" / "share") if home is not None else ""
     shared = environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
     for name in (environ.get("XDG_DATA_HOME") or own, *shared.split(":")):
         if name:
-            yield Path(name) / product / "plugins"
+            yield Mirror(Path(name) / product / "plugins")
 
 
 def _configuration_files(around: Surroundings) -> list[Path]:
@@ -193,12 +211,13 @@ def _overridden(configuration: Path, folder: str) -> Found:
     if not executables:
         raise SearchError(
             f"{how} leads to {folder}, and there is no {NAME} in there.",
-            f"Correct the folder, with what `{NAME} dev-override` prints, or remove the entry.",
+            f"Correct the folder, with what `{invocation()} dev-override` prints, or remove the "
+            "entry.",
         )
     return Found(how, executables[0], runs_in_place=True)
 
 
-def _noted_folders(around: Surroundings) -> list[Path] | None:
+def _noted_folders(around: Surroundings) -> list[Mirror] | None:
     """Return the folders of `terraform init -plugin-dir`; `None` if it was not run like that."""
     try:
         noted = json.loads((around.data / "plugin_path").read_text(encoding="utf-8"))
@@ -206,12 +225,14 @@ def _noted_folders(around: Surroundings) -> list[Path] | None:
         return None
     if not isinstance(noted, list) or not noted:
         return None
-    return [around.folder / str(folder) for folder in noted]
+    # A repository may have brought the note along.
+    return [Mirror(around.folder / str(folder), is_chosen=False) for folder in noted]
 
 
-def _methods(body: Body, host: str) -> tuple[list[Path], str | None]:
+def _methods(body: Body, around: Surroundings) -> tuple[list[Mirror], str | None]:
     """Return the mirrors that may have our provider, and where else Terraform looks for it."""
-    mirrors: list[Path] = []
+    host = around.host
+    mirrors: list[Mirror] = []
     elsewhere: str | None = None
     for block in body.blocks:
         values = block.body.values
@@ -221,7 +242,7 @@ def _methods(body: Body, host: str) -> tuple[list[Path], str | None]:
         if _matches(values.get("exclude") or (), host):
             continue
         if block.kind == "filesystem_mirror":
-            mirrors.append(Path(str(values.get("path", ""))))
+            mirrors.append(Mirror(around.folder / str(values.get("path", ""))))
         elif block.kind == "network_mirror":
             elsewhere = f"network mirror {values.get('url')}"
         elif block.kind in {"direct", "oci_mirror"}:
@@ -244,36 +265,11 @@ def _is_ours(source: str, host: str) -> bool:
     )
 
 
-def _newest(
-    how: str, mirrors: Sequence[Path], around: Surroundings, elsewhere: str | None
-) -> Found:
-    packages = [
-        (version, path, mirror)
-        for mirror in mirrors
-        for version, path in _packages(mirror, around.host)
-    ]
-    if not packages:
-        return Found(how, looked_in=tuple(mirrors), elsewhere=elsewhere)
-    version, path, mirror = max(packages, key=lambda package: _order(package[0]))
-    # What a repository brings along is not started: somebody else may have written it.
-    trusted = not mirror.resolve().is_relative_to(around.folder.resolve())
-    # An implied mirror that has the provider keeps Terraform from asking the registry.
-    beyond = None if how == "implied local mirror" else elsewhere
-    return Found(how, path, version, trusted=trusted, elsewhere=beyond)
-
-
-def _packages(mirror: Path, host: str) -> Iterator[tuple[str, Path]]:
-    folder = mirror / host / SOURCE
-    platform = terraform_platform()
-    for unpacked in folder.glob(f"*/{platform}"):
-        for executable in sorted(unpacked.glob(f"{NAME}*")):
-            yield unpacked.parent.name, executable
-            break
-    for packed in folder.glob(f"{NAME}_*_{platform}.zip"):
-        yield packed.name.removeprefix(f"{NAME}_").removesuffix(f"_{platform}.zip"), packed
-
-
-def _order(version: str) -> tuple[tuple[int, ...], bool]:
-    """Return what versions are compared by: a pre-release comes before its release."""
-    match = _NUMBERS.match(version)
-    return tuple(map(int, match.groups())) if match else (0,), "-" not in version
+def _in_mirrors(mirrors: Sequence[Mirror], around: Surroundings, found: Found) -> Found:
+    """Complete what was found with what mirrors have."""
+    found = replace(found, looked_in=tuple(mirror.path for mirror in mirrors))
+    package = package_taken(mirrors, around.host, locked_version(around))
+    if package is None:
+        return found
+    trusted = may_be_started(package.mirror, around.folder)
+    return replace(found, path=package.path, version=package.version, trusted=trusted)

@@ -1,7 +1,6 @@
 """Checks of this machine: which Terraform there is, and whether it finds a plugin that starts."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from typing import Final, NamedTuple
 
 from crusoe_provider.api.text import printable
 from crusoe_provider.cli.installation import HOSTS, NAME, SOURCE
+from crusoe_provider.cli.invocation import invocation
 from crusoe_provider.cli.plugin_search import (
     Found,
     SearchError,
@@ -131,8 +131,8 @@ def _plugin_line(product: str, around: Surroundings) -> Line:
             "plugin",
             Status.PROBLEM,
             f"{product} finds {where}, and it does not start: {done.trouble or 'another program'}",
-            f"Install it again: {NAME} install. `bad interpreter` or `No such file` means that its "
-            "Python is gone.",
+            f"Install it again: {invocation()} install. `bad interpreter` or `No such file` means "
+            "that its Python is gone.",
             details,
         )
     version = printable(done.output.removeprefix(NAME), 50)
@@ -155,14 +155,14 @@ def _not_here(product: str, found: Found, details: Mapping[str, object]) -> Line
             Status.WARNING,
             f"None on this machine ({found.how}: {folders}); {product} will ask the "
             f"{found.elsewhere}.",
-            f"If {SOURCE} is not to be had there: {NAME} install.",
+            f"If {SOURCE} is not to be had there: {invocation()} install.",
             details,
         )
     return Line(
         "plugin",
         Status.PROBLEM,
         f"{product} will find none ({found.how}: {folders}).",
-        f"Put it there: {NAME} install --plugin-dir FOLDER, or see what {NAME} install prints.",
+        f"Put it there: {invocation()} install --plugin-dir FOLDER, or see what `install` prints.",
         details,
     )
 
@@ -194,11 +194,3 @@ def _run(command: list[str], environ: Mapping[str, str], folder: Path) -> _Run:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
-
-
-def working_folder() -> Path:
-    """Return the working folder; one that was deleted counts as the root."""
-    try:
-        return Path(os.getcwd())  # noqa: PTH109 - raises where the folder is gone, as Path.cwd does
-    except FileNotFoundError:
-        return Path("/")
