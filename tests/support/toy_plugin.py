@@ -48,6 +48,10 @@ CREDENTIAL = 'a "credential"\\n'
 SECRET = "toy-secret-never-to-be-logged"
 
 
+class Panic(BaseException):
+    """No `Exception`, as a panic in a library that is written in Rust is none."""
+
+
 class ToyProvider(Provider):
     def __init__(self, stop: threading.Event, terraform: Terraform, folder: Path) -> None:
         self.stop = stop
@@ -91,7 +95,7 @@ class ToyProvider(Provider):
     def get_functions(self) -> list[type[Function]]:
         return [Joined]
 
-    def diagnose(self, error: Exception) -> Diagnosis | None:
+    def diagnose(self, error: BaseException) -> Diagnosis | None:
         if isinstance(error, KeyError):
             raise RuntimeError(SECRET)  # noqa: TRY004 - a defect of the diagnosis
         return None
@@ -238,6 +242,8 @@ class Thing(Resource):
     ) -> None:
         if current["does"] == "fail in delete":
             raise ValueError(SECRET)
+        if current["does"] == "panic":
+            raise Panic(SECRET)
 
     def import_(self, ctx: iface.ImportContext, id: str) -> State | None:  # noqa: A002 - tf's name
         if id == "broken":
@@ -317,6 +323,8 @@ class ThingList(ListResource):
         for n in range(int(config["many"] or 0)):
             if n == 2 and config["does"] == "fail in the middle":
                 raise ValueError(SECRET)
+            if config["does"] == "panic":
+                raise Panic(SECRET)
             place = None if config["does"] == "be incomplete" else "here"
             state = {"id": str(n), "secret": SECRET} if include_resource else None
             yield ListResult({"id": str(n), "place": place}, f"thing\x1b {n}", state)
@@ -350,6 +358,8 @@ class Poke(Action):
         progress("Poking\n::error::")
         if config["does"] == "fail in the middle":
             raise ValueError(SECRET)
+        if config["does"] == "panic":
+            raise Panic(SECRET)
         if config["does"] == "wait":
             (self.provider.folder / "go").read_bytes()
         if config["does"] == "wait for stop":
@@ -379,6 +389,8 @@ class Joined(Function):
         between, *parts = arguments
         if between == "fail":
             raise ValueError(SECRET)
+        if between == "panic":
+            raise Panic(SECRET)
         if not between:
             ctx.diagnostics.add_error("between is empty.", path=["between"])
         if "" in parts:

@@ -46,8 +46,8 @@ _RECIPIENT: Final[Mapping[Flaw, str]] = {
     Flaw.SEVERAL: "It has several lines. Write each recipient as an element of its own.",
     Flaw.UNSUPPORTED: f"It is a key of another kind. {_PUBLIC_KEYS}",
     Flaw.UNREADABLE: (
-        "It is no key, or a character of it is wrong or missing, or it is an RSA key of less than "
-        f"2048 bits. {_PUBLIC_KEYS}"
+        "It is no key, or a character of it is wrong or missing, or it is an RSA key of another "
+        f"length than 2048 to 4096 bits. {_PUBLIC_KEYS}"
     ),
 }
 _IDENTITY: Final[Mapping[Flaw, str]] = {

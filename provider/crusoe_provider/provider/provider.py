@@ -196,7 +196,7 @@ class CrusoeProvider(Provider):
         """Take what keeps secrets that no attribute carries out of the log."""
         self.hide = hide
 
-    def diagnose(self, error: Exception) -> Diagnosis | None:
+    def diagnose(self, error: BaseException) -> Diagnosis | None:
         """Return what to tell the user of an error of the elements."""
         whom = self._sessions.here()
         found = diagnose(error, credentials=whom.credentials if whom else "")

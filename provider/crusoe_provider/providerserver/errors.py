@@ -62,7 +62,7 @@ class MalformedRequestError(RequestError):
         )
 
 
-def diagnosis_of(rpc: str, exc: Exception, provider: "Provider") -> Diagnosis:
+def diagnosis_of(rpc: str, exc: BaseException, provider: "Provider") -> Diagnosis:
     """Return what to tell the user of an exception.
 
     A `RequestError` speaks for itself, and the provider says what its own errors mean. Anything
@@ -105,7 +105,9 @@ def diagnosis_of(rpc: str, exc: Exception, provider: "Provider") -> Diagnosis:
     )
 
 
-def add_exception(diagnostics: Diagnostics, rpc: str, exc: Exception, provider: "Provider") -> None:
+def add_exception(
+    diagnostics: Diagnostics, rpc: str, exc: BaseException, provider: "Provider"
+) -> None:
     """Report `exc` in `diagnostics`; see `diagnosis_of`."""
     found = diagnosis_of(rpc, exc, provider)
     path = list(found.path) if found.path else None

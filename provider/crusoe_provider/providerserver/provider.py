@@ -42,7 +42,7 @@ class Provider(iface.Provider, Protocol):
         """Return an ephemeral resource, a list resource or an action for one call."""
         return klass(self)
 
-    def diagnose(self, error: Exception) -> Diagnosis | None:
+    def diagnose(self, error: BaseException) -> Diagnosis | None:
         """Return what to tell the user of an error that a call has raised.
 
         `None` for one that the provider does not know: it is reported as a defect.

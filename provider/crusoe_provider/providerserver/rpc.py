@@ -63,7 +63,9 @@ def work(
         try:
             with plugin.provider.in_flight():
                 body()
-        except Exception as exc:  # noqa: BLE001 - the boundary: it becomes a diagnostic
+        # Whatever it is, or grpc would never answer the call: a panic in a library of Rust, for
+        # one, is no Exception.
+        except BaseException as exc:  # noqa: BLE001 - the boundary: it becomes a diagnostic
             add_exception(diagnostics, rpc_name, exc, plugin.provider)
     logger.debug(
         "Served an RPC",

@@ -8,12 +8,19 @@ No error here carries a text of the user's: what was taken for a recipient may b
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from tf.types import Unknown
 
-from crusoe_provider.tokens.errors import Flaw, WrongCiphertext, WrongIdentity, WrongRecipient
+from crusoe_provider.tokens.errors import (
+    Flaw,
+    TokenError,
+    WrongCiphertext,
+    WrongIdentity,
+    WrongRecipient,
+)
 from crusoe_provider.tokens.token import is_unknown
 
 if TYPE_CHECKING:
@@ -145,13 +152,12 @@ def decrypt(ciphertext: str, identity: str) -> str:
         raise WrongCiphertext(Flaw.EMPTY)
     if not is_encrypted(ciphertext):
         raise WrongCiphertext(Flaw.UNREADABLE)
-    try:
-        return pyrage.decrypt(ciphertext.strip().encode(), identities).decode()
-    except pyrage.DecryptError as error:
-        others = "No matching keys" in str(error)
-        raise WrongCiphertext(Flaw.NO_MATCH if others else Flaw.UNREADABLE) from None
-    except UnicodeError:
-        raise WrongCiphertext(Flaw.UNREADABLE) from None
+    with _anything_else_as(WrongCiphertext(Flaw.UNREADABLE)):
+        try:
+            return pyrage.decrypt(ciphertext.strip().encode(), identities).decode()
+        except pyrage.DecryptError as error:
+            others = "No matching keys" in str(error)
+            raise WrongCiphertext(Flaw.NO_MATCH if others else Flaw.UNREADABLE) from None
 
 
 def _recipient(index: int, text: str | None) -> "_Recipient":
@@ -165,15 +171,16 @@ def _recipient(index: int, text: str | None) -> "_Recipient":
         raise WrongRecipient(index, Flaw.SEVERAL)
     key = _key(text)
     kind = key.partition(" ")[0]
-    try:
-        if kind in _SSH_KINDS:
-            return pyrage.ssh.Recipient.from_str(key)
-        return pyrage.x25519.Recipient.from_str(key)
-    except pyrage.RecipientError:
-        other = _OTHER_AGE_RECIPIENT.match(key) or (
-            _OTHER_SSH_KIND.fullmatch(kind) and kind not in _SSH_KINDS
-        )
-        raise WrongRecipient(index, Flaw.UNSUPPORTED if other else Flaw.UNREADABLE) from None
+    with _anything_else_as(WrongRecipient(index, Flaw.UNREADABLE)):
+        try:
+            if kind in _SSH_KINDS:
+                return pyrage.ssh.Recipient.from_str(key)
+            return pyrage.x25519.Recipient.from_str(key)
+        except pyrage.RecipientError:
+            other = _OTHER_AGE_RECIPIENT.match(key) or (
+                _OTHER_SSH_KIND.fullmatch(kind) and kind not in _SSH_KINDS
+            )
+            raise WrongRecipient(index, Flaw.UNSUPPORTED if other else Flaw.UNREADABLE) from None
 
 
 def _identities(text: str) -> "list[_Identity]":
@@ -182,20 +189,36 @@ def _identities(text: str) -> "list[_Identity]":
     text = text.strip()
     if not text:
         raise WrongIdentity(Flaw.EMPTY)
-    try:
-        if _SSH_PRIVATE_KEY.match(text):
-            return [pyrage.ssh.Identity.from_buffer(f"{text}\n".encode())]
-        lines = [line.strip() for line in text.splitlines()]
-        found = [
-            pyrage.x25519.Identity.from_str(line)
-            for line in lines
-            if line and not line.startswith("#")
-        ]
-    except pyrage.IdentityError as error:
-        raise WrongIdentity(_identity_flaw(text, str(error))) from None
+    with _anything_else_as(WrongIdentity(Flaw.UNREADABLE)):
+        try:
+            if _SSH_PRIVATE_KEY.match(text):
+                return [pyrage.ssh.Identity.from_buffer(f"{text}\n".encode())]
+            lines = [line.strip() for line in text.splitlines()]
+            found = [
+                pyrage.x25519.Identity.from_str(line)
+                for line in lines
+                if line and not line.startswith("#")
+            ]
+        except pyrage.IdentityError as error:
+            raise WrongIdentity(_identity_flaw(text, str(error))) from None
     if not found:
         raise WrongIdentity(Flaw.EMPTY)
     return list(found)
+
+
+@contextmanager
+def _anything_else_as(error: TokenError) -> Iterator[None]:
+    """Raise `error` for what `pyrage` raises without a name for it, above all a panic of Rust.
+
+    A panic is a `BaseException` of a class that cannot be imported. It comes of keys that have the
+    right form and impossible numbers in it.
+    """
+    try:
+        yield
+    except (TokenError, MemoryError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - see above
+        raise error from None
 
 
 def _identity_flaw(text: str, problem: str) -> Flaw:
