@@ -6,7 +6,8 @@
     └── RequestError                  one request failed
         ├── NotSent                   it could not even be sent
         ├── ConnectionFailed          no answer
-        │   └── TlsFailed             TLS could not be agreed on
+        │   ├── TlsFailed             TLS could not be agreed on
+        │   └── TimedOut              it took longer than a request may
         ├── UnexpectedAnswer          an answer that is none of Crusoe's
         ├── NotDeleted                a deletion that the list does not confirm
         └── ApiError                  Crusoe answered, and the answer was not success
@@ -76,6 +77,10 @@ class ConnectionFailed(RequestError):
 
 class TlsFailed(ConnectionFailed):
     """No connection was made, for want of trust in a certificate or for another reason of TLS."""
+
+
+class TimedOut(ConnectionFailed):
+    """There was a connection, and the whole answer did not come in the time that a request has."""
 
 
 class UnexpectedAnswer(RequestError):

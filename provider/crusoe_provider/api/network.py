@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 import httpcore
 import httpx
 
+from crusoe_provider.api.addresses import connect_to_any
 from crusoe_provider.api.endpoint import Endpoint, is_loopback_address
 from crusoe_provider.api.errors import Interrupted
 from crusoe_provider.api.proxies import ProxyServer
@@ -173,15 +174,16 @@ class _Backend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Look a host up and connect to it."""
 
-        def connect(seconds: float) -> httpcore.NetworkStream:
-            return self._sockets.connect_tcp(host, port, seconds, local_address, socket_options)
-
-        stream = _aside(connect, self.requests.allowance, lambda late: late.close())
-        if self._loopback_only:
-            peer = stream.get_extra_info("server_addr")
-            if not is_loopback_address(str(peer[0])):
-                stream.close()
+        def connect(address: str, seconds: float) -> httpcore.NetworkStream:
+            if self._loopback_only and not is_loopback_address(address):
                 raise httpcore.ConnectError("plain http is for this machine only")
+            return self._sockets.connect_tcp(address, port, seconds, local_address, socket_options)
+
+        stream = _aside(
+            lambda seconds: connect_to_any(host, port, seconds, connect),
+            self.requests.allowance,
+            lambda late: late.close(),
+        )
         return _Stream(stream, self.requests)
 
 

@@ -166,12 +166,21 @@ def failure(answer: Answer, *, now: datetime) -> errors.ApiError | None:
 def _connection_failed(
     method: str, path: str, error: Exception, authorities: "Authorities | None"
 ) -> errors.ConnectionFailed:
-    kind = errors.TlsFailed if _is_of_tls(error) else errors.ConnectionFailed
-    return kind(
+    return _kind(error)(
         f"{method} {path} got no answer: {_cause(error, authorities)}.",
         method=method,
         may_have_happened=not isinstance(error, _NEVER_SENT),
     )
+
+
+def _kind(error: Exception) -> type[errors.ConnectionFailed]:
+    if _is_of_tls(error):
+        return errors.TlsFailed
+    late = isinstance(error, httpx.TimeoutException | httpcore.TimeoutException)
+    # A connection has a time of its own.
+    if late and not isinstance(error, _NEVER_SENT):
+        return errors.TimedOut
+    return errors.ConnectionFailed
 
 
 def _cause(error: Exception, authorities: "Authorities | None") -> str:

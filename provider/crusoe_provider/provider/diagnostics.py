@@ -50,8 +50,11 @@ _ADVICE: Final[Mapping[type[errors.CrusoeError], str]] = {
     ),
     errors.Interrupted: "Run Terraform again to go on.",
     errors.ConnectionFailed: (
-        "Check the network, a proxy in between, and api_endpoint; a slow connection may need a "
-        "longer request_timeout. Then run Terraform again."
+        "Check the network, a proxy in between, and api_endpoint. Then run Terraform again."
+    ),
+    errors.TimedOut: (
+        "Check the network and a proxy in between; a slow connection may need a longer "
+        "request_timeout. Then run Terraform again."
     ),
     errors.TlsFailed: (
         "Check api_endpoint and the clock of this machine. If a proxy puts a certificate of its "
@@ -154,7 +157,7 @@ def failing(summary: str | None = None, then: str = "") -> Iterator[None]:
         raise Failure(summary or headline, error, then) from error
 
 
-def diagnose(error: Exception, *, credentials: str) -> Diagnosis | None:
+def diagnose(error: BaseException, *, credentials: str) -> Diagnosis | None:
     """Return what to tell the user of an error; `None` if it is none of ours.
 
     Args:
