@@ -79,6 +79,19 @@ def test_runners_exist(file: Path) -> None:
         assert {name for name in named if "${{" not in name} <= RUNNERS
 
 
+@workflows
+def test_a_cached_environment_is_for_one_python(file: Path) -> None:
+    """It has links to the one that made it, which is gone once the image has a newer patch."""
+    for job in jobs(file).values():
+        pythons = set()
+        for step in job["steps"]:
+            action = step.get("uses", "").partition("@")[0]
+            if action == "actions/setup-python":
+                pythons.add(f"steps.{step.get('id')}.outputs.python-version")
+            if action == "actions/cache":
+                assert [name for name in pythons if name in step["with"]["key"]], step
+
+
 def test_only_the_job_that_signs_has_the_key() -> None:
     """In an environment of its own; and it installs nothing."""
     release = jobs(REPOSITORY / ".github" / "workflows" / "release.yml")

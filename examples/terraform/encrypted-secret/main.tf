@@ -29,7 +29,8 @@ variable "age_identity" {
 variable "command" {
   type        = string
   description = "What takes the secret, from its environment."
-  default     = "gh secret set AWS_SECRET_ACCESS_KEY --body \"$SECRET_KEY\""
+  # Not as an argument: those of a process are for every user of the machine to see.
+  default = "printf %s \"$SECRET_KEY\" | gh secret set AWS_SECRET_ACCESS_KEY"
 }
 
 resource "crusoe_storage_token" "ci" {

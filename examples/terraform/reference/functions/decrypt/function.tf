@@ -13,7 +13,8 @@ resource "terraform_data" "handed_on" {
   triggers_replace = crusoe_storage_token.ci.access_key_id
 
   provisioner "local-exec" {
-    command = "gh secret set AWS_SECRET_ACCESS_KEY --body \"$SECRET_KEY\""
+    # Not as an argument: those of a process are for every user of the machine to see.
+    command = "printf %s \"$SECRET_KEY\" | gh secret set AWS_SECRET_ACCESS_KEY"
 
     environment = {
       SECRET_KEY = provider::crusoe::decrypt(
