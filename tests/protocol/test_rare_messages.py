@@ -99,26 +99,19 @@ def test_a_list_that_is_refused_is_told_by_what_it_was_for(
     assert summaries(errors(call(provider))) == [summary]
 
 
-def test_tokens_of_several_users_under_unknown_ids_are_not_counted(
+def test_of_several_users_under_unknown_ids_no_token_is_imported(
     provider: Provider, crusoe: Crusoe
 ) -> None:
-    """Nothing is made where it is not known whether there is room."""
+    """It may be anybody's."""
     entries = ", ".join(f'{{"access_key_id": "CKIA{n}", "user_id": "S3U_{n}"}}' for n in range(2))
     answer = Answer(200, f'{{"items": [{entries}]}}')
     crusoe.simulator.faults.add(Fault("list", times=None, answer=answer))
     provider.configure()
-    config = provider.config("resource", TOKEN, alias="t")
 
-    applied = provider.ask(
-        "ApplyResourceChange",
-        type_name=TOKEN,
-        prior_state=dynamic(None),
-        planned_state=config,
-        config=config,
-    )
+    imported = provider.ask("ImportResourceState", type_name=TOKEN, id="CKIA0")
 
-    assert summaries(errors(applied)) == ["Owner of the listed tokens unknown"]
-    assert crusoe.simulator.cloud.keys() == []
+    assert summaries(errors(imported)) == ["Owner of the listed tokens unknown"]
+    assert not imported.imported_resources
 
 
 def test_a_refresh_without_credentials_keeps_the_state(provider: Provider) -> None:
