@@ -390,9 +390,15 @@ def test_a_refusal_for_want_of_a_slot_waits_for_one() -> None:
     assert world.account.creations == 2
 
 
-def test_a_refusal_beside_a_deletion_that_has_not_come_through_waits_for_it() -> None:
+@pytest.mark.parametrize("made_here", [False, True])
+def test_a_refusal_beside_a_deletion_that_has_not_come_through_waits_for_it(
+    made_here: bool,
+) -> None:
     """The API still counts the key that this process has deleted, as its list shows."""
     world = World(Account(listed=[key("A"), key("B")]))
+    if made_here:
+        with world.quota.reserve(0) as slot:
+            slot.take("A")
     world.quota.is_full()
     world.quota.release("A")
 

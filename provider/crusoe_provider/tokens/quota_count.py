@@ -142,8 +142,10 @@ class QuotaCount:
         self._fates.deleted(key)
 
     def not_deleted_yet(self) -> None:
-        """What the API lists in spite of its deletion it still counts."""
-        self._fates.deleted_keys -= self._listed
+        """What the API lists in spite of its deletion it still counts, as long as it is listed."""
+        still_there = self._fates.deleted_keys & self._listed
+        self._fates.deleted_keys -= still_there
+        self._made -= still_there
 
     @property
     def creations(self) -> int:
