@@ -14,6 +14,7 @@ from crusoe_provider.tokens.quota import Quota
 ORGANIZATION = "ab4a6b00-aa5f-408e-a9fb-ac6de5eb45ab"
 ME = Identity("3c1f5b0e-2d5c-4a30-9d2b-6d7b1f2c9f10", "me@acme.example")
 COLLEAGUE = "7d1f5b0e-2d5c-4a30-9d2b-6d7b1f2c9f11"
+CACHE_SECONDS = 20.0
 LONG_AGO = "2026-01-01T00:00:00Z"
 
 
@@ -74,7 +75,7 @@ class Account:
     Attributes:
         listed: The keys that the API shows.
         lists: What the next lists show instead, in turn, or the errors that they are.
-        cached: What a list shows that need not be fresh, if that is something else.
+        cached: What a list of some seconds ago has shown, if that is something else.
         on_create: What a creation does: returns the key, or raises.
         deletions: The keys that were deleted, in order.
         deletion_error: What a deletion raises.
@@ -107,11 +108,19 @@ class Account:
         """Return the only organization."""
         return ORGANIZATION
 
-    def keys(self, organization_id: str, *, fresh: bool = False, finish: bool = False) -> KeyList:
+    def keys(
+        self,
+        organization_id: str,
+        *,
+        fresh: bool = False,
+        finish: bool = False,
+        recent: float = 30.0,
+    ) -> KeyList:
         """Return the next list."""
         assert organization_id == ORGANIZATION
         self.reads.append((fresh, finish))
-        listed = self.listed if fresh or self.cached is None else self.cached
+        is_new = fresh or recent < CACHE_SECONDS
+        listed = self.listed if is_new or self.cached is None else self.cached
         answer = self.lists.pop(0) if self.lists else listed
         if isinstance(answer, Exception):
             raise answer

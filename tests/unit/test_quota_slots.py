@@ -100,7 +100,7 @@ def test_a_deletion_of_this_process_is_noticed_at_once() -> None:
 
     assert waits_for(given) == {"B"}
 
-    assert given.account.reads == [(True, False)]
+    assert given.account.reads == [(False, False)]
 
 
 def test_a_deletion_by_another_process_is_seen_in_the_list() -> None:
@@ -110,7 +110,7 @@ def test_a_deletion_by_another_process_is_seen_in_the_list() -> None:
 
     assert waits_for(given) == {"B"}
 
-    assert given.account.reads == [(True, False), (True, False)]
+    assert given.account.reads == [(False, False), (True, False)]
     assert given.clock.seconds - BEGIN == pytest.approx(2)
 
 

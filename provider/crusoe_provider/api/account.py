@@ -117,7 +117,14 @@ class Account:
         with contextlib.suppress(CrusoeError):
             self.identity()
 
-    def keys(self, organization_id: str, *, fresh: bool = False, finish: bool = False) -> KeyList:
+    def keys(
+        self,
+        organization_id: str,
+        *,
+        fresh: bool = False,
+        finish: bool = False,
+        recent: float = _LONGEST_AGE_SECONDS,
+    ) -> KeyList:
         """Return the keys of an organization that the caller is shown.
 
         One list serves every reader until this process writes, or for half a minute.
@@ -126,6 +133,7 @@ class Account:
             organization_id: The organization.
             fresh: Ask the API in any case; concurrent callers still share one request.
             finish: Ask even after a stop, once; see `CrusoeClient.list_keys`.
+            recent: How many seconds old the list may be that is not fresh.
 
         Raises:
             CrusoeError: They could not be listed.
@@ -134,7 +142,7 @@ class Account:
         with self._lock:
             shared = self._lists.setdefault(organization_id, _Shared())
             written = self._written.get(organization_id, 0.0)
-        since = now if fresh else max(written, now - _LONGEST_AGE_SECONDS)
+        since = now if fresh else max(written, now - recent)
         return shared.get(
             lambda: self._client.list_keys(organization_id, finish=finish),
             self._monotonic,

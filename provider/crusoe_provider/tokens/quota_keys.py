@@ -122,8 +122,8 @@ class QuotaKeys:
             return
         self._account.expect_identity()
         # What others in this process have read may be older than that.
-        fresh = fresh or listed_at is not None or recent < SNAPSHOT_SECONDS
-        keys = self._account.keys(self._organization_id, fresh=fresh)
+        fresh = fresh or listed_at is not None
+        keys = self._account.keys(self._organization_id, fresh=fresh, recent=recent)
         caller = self._account.identity()
         mine = in_order(self._ownership.mine(keys, caller))
         self._join(caller.id)
