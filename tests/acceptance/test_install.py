@@ -41,11 +41,13 @@ def bare(tmp_path: Path, crusoe: Crusoe) -> Iterator[Workspace]:
         yield workspace
 
 
-def command(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command(
+    workspace: Workspace, *arguments: str, path: str = "/usr/bin:/bin"
+) -> subprocess.CompletedProcess[str]:
     """Run the executable as a person does, with the workspace's home folder."""
     return subprocess.run(
         [PLUGIN, *arguments],
-        env={"HOME": str(workspace.home), "PATH": "/usr/bin:/bin"} | measuring(),
+        env={"HOME": str(workspace.home), "PATH": path} | measuring(),
         capture_output=True,
         text=True,
         check=False,
@@ -179,6 +181,27 @@ def test_install_says_when_terraform_will_not_look(bare: Workspace) -> None:
     bare.init().succeeded()
     assert bare.plan().actions == {"crusoe_storage_token.t": "create"}
     assert "But" not in command(bare, "install").stdout
+
+
+def test_install_says_nothing_of_a_product_that_is_not_there(
+    bare: Workspace, tmp_path: Path
+) -> None:
+    """A configuration that leads Terraform to it need not lead OpenTofu there."""
+    mirror, ours = bare.home / ".terraform.d" / "plugins", f"{HOSTS[0]}/{SOURCE}"
+    (bare.home / ".terraformrc").write_text(
+        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n'
+        f'    include = ["{ours}"]\n  }}\n  direct {{\n    exclude = ["{ours}"]\n  }}\n}}\n'
+    )
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, told in (("terraform", False), ("tofu", True)):
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
+
+        done = command(bare, "install", path=f"{programs}:/usr/bin:/bin")
+
+        assert done.returncode == 0, done.stderr
+        assert ("provider_installation" in done.stdout) is told
 
 
 def test_a_newer_version_in_another_mirror_is_no_problem(bare: Workspace, crusoe: Crusoe) -> None:

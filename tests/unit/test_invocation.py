@@ -93,3 +93,15 @@ def test_a_module_is_started_as_one(tmp_path: Path) -> None:
 
     assert undone.stdout.startswith("Version ")
     assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_a_module_is_no_program_of_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if its file may be executed, as all may on some file systems."""
+    path = tmp_path / "__main__.py"
+    path.write_text("import sys\n")
+    path.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(path)])
+
+    assert shlex.split(invocation()) == [sys.executable, "-m", "crusoe_provider"]

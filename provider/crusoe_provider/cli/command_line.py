@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -171,9 +172,10 @@ def _install(options: argparse.Namespace) -> int:
         *(f"  {line}" for line in installation.required_providers(__version__)),
     )
     folder = plugin_search.working_folder()
-    products = [
-        plugin_search.Surroundings(host, os.environ, home, folder) for host in installation.HOSTS
-    ]
+    hosts = dict(zip(("terraform", "tofu"), installation.HOSTS, strict=True))
+    # Of what is not there nobody needs to hear; with neither, either may come.
+    there = [host for name, host in hosts.items() if shutil.which(name)] or installation.HOSTS
+    products = [plugin_search.Surroundings(host, os.environ, home, folder) for host in there]
     for text in remaining_steps(done.plugins, mirror, products):
         _print(f"\n{text}")
     undo = f" --plugin-dir {shlex.quote(str(mirror))}" if options.plugin_dir else ""

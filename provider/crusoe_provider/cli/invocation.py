@@ -22,7 +22,8 @@ def program() -> Path:
 def invocation() -> str:
     """Return what starts this program in a shell: its name, where that leads to no other."""
     path = program()
-    if not (path.is_file() and os.access(path, os.X_OK)):  # python -m crusoe_provider
+    is_module = path.name == "__main__.py"  # python -m crusoe_provider
+    if is_module or not (path.is_file() and os.access(path, os.X_OK)):
         return shlex.join([sys.executable, "-m", "crusoe_provider"])
     found = shutil.which(NAME)
     return NAME if found and path.samefile(found) else shlex.quote(str(path))
