@@ -105,3 +105,24 @@ def test_a_module_is_no_program_of_the_shell(
     monkeypatch.setattr(sys, "argv", [str(path)])
 
     assert shlex.split(invocation()) == [sys.executable, "-m", "crusoe_provider"]
+
+
+def test_help_is_printed_whatever_the_terminal_knows(tmp_path: Path) -> None:
+    """It holds the path of the program."""
+    path = tmp_path / "\u00fc" / NAME
+    path.parent.mkdir()
+    path.write_text(
+        "import sys\nfrom crusoe_provider.cli.command_line import run\nrun(sys.argv[1:])\n"
+    )
+    path.chmod(0o755)
+
+    done = subprocess.run(
+        [sys.executable, path, "--help"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\xfc" in done.stdout

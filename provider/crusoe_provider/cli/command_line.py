@@ -1,6 +1,7 @@
 """What people can ask of `terraform-provider-crusoe`. Terraform starts it without arguments."""
 
 import argparse
+import io
 import os
 import shlex
 import shutil
@@ -38,6 +39,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    # Help is printed by argparse, and holds a path. `None`: closed by who has started this.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
