@@ -197,7 +197,7 @@ class SlotQuota(QuotaKeys):
         if make_room:
             make_room()
         keys = self._account.keys(self._organization_id)
-        return frozenset(key.access_key_id for key in keys)
+        return frozenset(key.access_key_id for key in keys) | self._existing()
 
     def _waits_in_vain(self) -> bool:
         """Say whether nothing in this apply seems to free a slot any more.
