@@ -95,6 +95,22 @@ def _several_organizations(workspace: Workspace, _time: MovableTime, crusoe: Cru
     workspace.plan().failed()
 
 
+def _owners_unknown(workspace: Workspace, _time: MovableTime, crusoe: Crusoe) -> None:
+    cloud, address = crusoe.simulator.cloud, "crusoe_storage_token.t"
+    workspace.write(token())
+    workspace.import_(address, cloud.add_key(crusoe.user).key_uuid).succeeded()
+    colleague = cloud.add_user("ops@acme.example", crusoe.organization)
+    cloud.add_key(colleague)
+    crusoe.simulator.speak("owner-s3-user")
+    workspace.write(
+        'provider "crusoe" {\n  profiles = {\n    ops = {\n'
+        f'      access_key_id = "{colleague.access_key_id}"\n'
+        f'      secret_key    = "{colleague.secret_key}"\n    }}\n  }}\n}}\n'
+        + token('profile = "ops"')
+    )
+    workspace.plan().failed()
+
+
 REASONS: Final[dict[str, Prepare]] = {
     "too many tokens": _too_many,
     "an expires_at that has passed": _passed,
@@ -104,6 +120,7 @@ REASONS: Final[dict[str, Prepare]] = {
     "a profile that does not exist": _no_such_profile,
     "a profile that exists no more": _no_such_profile_any_more,
     "a profile whose credentials are refused": _a_profile_that_is_refused,
+    "a profile of whom nobody knows which tokens are theirs": _owners_unknown,
     "an organization that cannot be told": _several_organizations,
 }
 

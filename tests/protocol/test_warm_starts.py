@@ -682,7 +682,8 @@ def test_terraform_is_process_1(toys: Toys) -> None:
 # command leaves, which it runs for each line.
 CARELESS: Final = """
 import os, subprocess, sys
-dead = [subprocess.Popen(["true"], start_new_session=True) for _ in range(15)]
+nothing = [sys.executable, "-ISc", ""]  # of the name that the plugins of these tests have
+dead = [subprocess.Popen(nothing, start_new_session=True) for _ in range(15)]
 for process in dead:
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 for _ in sys.stdin:
@@ -744,6 +745,29 @@ def test_one_that_clears_no_orphans_away(toys: Toys, wrapper: Sequence[str], pro
         process.stdin.close()
 
     assert len(dead) == 17
+
+
+def test_what_else_has_led_a_session_is_no_dead_nursery(toys: Toys) -> None:
+    """What is above Terraform may start other programs, and wait for none of them."""
+    program = CARELESS_SUBREAPER.replace('sys.executable, "-ISc", ""', '"sleep", "0"')
+    assert program != CARELESS_SUBREAPER
+    careless = [sys.executable, "-I", "-c", program.replace("15", "40")]
+    brief = [sys.executable, "-I", "-c", BRIEF, *toys.warm.command]
+    with subprocess.Popen(
+        [*careless, "sh", "-c", '"$@"; true', "sh", *brief],
+        env=toys.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        names = [p.name() for p in psutil.Process(process.pid).children() if p.name() != "sleep"]
+        process.stdin.close()
+
+    assert len(names) == 1  # the nursery of the command
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ class Terraform:
     others: int = 0
     operations: int = 10
     replaced: int = 0
+    whole_state: bool = True
 
     def is_planning(self) -> bool:
         return self.planning
@@ -179,7 +180,7 @@ class Terraform:
         return True
 
     def loads_whole_state(self) -> bool:
-        return self.planning
+        return self.planning and self.whole_state
 
     def replaces(self, type_name: str) -> int:
         del type_name

@@ -345,8 +345,21 @@ def test_none_of_the_keys_of_before_is_taken_for_a_lost_one() -> None:
 
     lost = lose_answer(world, key("NEW", "ci", user_id="S3U_C"))
 
-    assert lost.revoked == key("NEW", "ci", user_id="S3U_C")
-    assert world.account.deletions == ["NEW"]
+    # Nor is the new one certainly the caller's.
+    assert lost.candidates == [key("NEW", "ci", user_id="S3U_C")]
+    assert world.account.deletions == []
+
+
+def test_a_key_of_this_run_is_not_taken_for_a_lost_one_where_owners_are_unknown() -> None:
+    """The list does not show it yet when the next one is made."""
+    theirs = [key("A", user_id="S3U_A"), key("B", user_id="S3U_B")]
+    world = World(Account(listed=theirs))
+    assert create(world).key.access_key_id == "NEW"
+
+    lost = lose_answer(world, key("NEW", "ci", user_id="S3U_C"))
+
+    assert lost.candidates == []
+    assert world.account.deletions == []
 
 
 # -- Refusals --------------------------------------------------------------------------------------
@@ -418,6 +431,24 @@ def test_a_refusal_beside_a_deletion_that_has_not_come_through_waits_for_it(
     create(world)
 
     assert world.account.creations == 2
+
+
+@pytest.mark.parametrize("operations", [1, 10])
+def test_a_refusal_beside_a_deletion_that_does_not_come_through_is_told(operations: int) -> None:
+    """It may be for quite another reason, which only the API knows."""
+    world = World(Account(listed=[key("A"), key("B")]))
+    world.terraform.planning, world.terraform.operations = False, operations
+    world.quota.is_full()
+    world.quota.release("A")
+
+    def refuse(_alias: str | None, _expiry: str | None) -> NewStorageKey:
+        raise ApiError("expire_at is too far away", method="POST", status=400)
+
+    world.account.on_create = refuse
+
+    with pytest.raises(ApiError, match="too far away"):
+        create(world)
+    assert world.account.creations == 1
 
 
 def test_no_permission_is_not_taken_for_a_full_quota() -> None:

@@ -326,6 +326,16 @@ def test_the_second_key_of_an_object_that_may_be_replaced_is_left_open(first: st
     assert given.quota.plan_creation()
 
 
+def test_where_not_all_of_the_state_is_shown_no_second_key_is_left_open() -> None:
+    """What is replaced may belong to another provider block, and its successor never comes here."""
+    given = world("A", "B", whole_state=False)
+    given.quota.observe("B")
+    given.quota.plan_keep("A")
+    given.quota.plan_keep_second("B", 1)
+
+    assert refused_creations(given) == 1
+
+
 @pytest.mark.parametrize("replaced", [0, 1])
 def test_a_second_key_that_was_left_open_for_nothing_stays(replaced: int) -> None:
     """The replacement was that of another object, or there is none."""

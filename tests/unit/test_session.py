@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 
-from crusoe_provider.api.errors import ConnectionFailed, Interrupted, NotDeleted
-from crusoe_provider.api.models import NewStorageKey
+from crusoe_provider.api.errors import (
+    ConnectionFailed,
+    Interrupted,
+    NotDeleted,
+    PermissionDenied,
+    ServerError,
+)
+from crusoe_provider.api.models import KeyList, NewStorageKey, StorageKey
 from crusoe_provider.tokens.errors import (
     AnswerLost,
     ForeignToken,
@@ -382,3 +388,57 @@ def test_a_quota_is_one_for_each_organization() -> None:
 
     assert session.quota("a") is session.quota("a")
     assert session.quota("a") is not session.quota("b")
+
+
+# -- Where a token is ------------------------------------------------------------------------------
+
+
+class TwoOrganizations(Account):
+    """An account whose user is in two organizations, each with a list or an error."""
+
+    lists_of: dict[str, list[StorageKey] | Exception]
+
+    def organizations(self) -> list[str]:
+        return [*self.lists_of]
+
+    def keys(self, organization_id: str, **_options: Any) -> KeyList:
+        answer = self.lists_of[organization_id]
+        if isinstance(answer, Exception):
+            raise answer
+        return KeyList(answer)
+
+
+DENIED = PermissionDenied("no Object Storage", method="GET", status=403)
+BROKEN = ServerError("down", method="GET", status=500)
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "found"),
+    [
+        ([key("K")], BROKEN, ORGANIZATION),
+        ([], [key("K")], "other"),
+        (DENIED, [key("K")], "other"),
+        # Nothing is to be had there, so it is none of ours.
+        ([], DENIED, ORGANIZATION),
+        (DENIED, DENIED, ORGANIZATION),
+        ([], [], ORGANIZATION),
+    ],
+)
+def test_a_token_is_looked_for_in_the_organizations_that_can_have_it(
+    here: list[StorageKey] | Exception, there: list[StorageKey] | Exception, found: str
+) -> None:
+    """In the default one first, which it is if none has it."""
+    account = TwoOrganizations()
+    account.lists_of = {ORGANIZATION: here, "other": there}
+
+    assert Place(account).session.whereabouts(None, "K") == found
+
+
+def test_a_list_that_is_out_of_order_says_nothing_of_a_token() -> None:
+    """It may be there."""
+    account = TwoOrganizations()
+    account.lists_of = {ORGANIZATION: [], "other": BROKEN}
+    session = Place(account).session
+
+    with pytest.raises(ServerError):
+        session.whereabouts(None, "K")

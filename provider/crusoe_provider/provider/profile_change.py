@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from crusoe_provider.provider.diagnostics import Failure, failing
 from crusoe_provider.provider.validators import given
+from crusoe_provider.tokens.errors import NotKnownYet, OwnerUnknown
 from crusoe_provider.tokens.token import is_unknown
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ def changes_user(
             if owner is not None:
                 return caller.id != owner
             listed = session.account.keys(session.organization_id(organization_id))
-    except Failure:
+        mine = {key.access_key_id for key in session.ownership.mine(listed, caller)}
+    except (Failure, NotKnownYet, OwnerUnknown):
         if session.terraform.creates_nothing():
             return True  # nobody needs to know
         raise
-    mine = {key.access_key_id for key in session.ownership.mine(listed, caller)}
     return mine.isdisjoint(keys)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # A list that does not show the new key yet is asked again after these; seven seconds in all.
 _PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 3.5)
+# A list that still shows what was deleted is asked again after these; fifteen seconds in all.
+_DELETION_PAUSES_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 
 
 class Created(NamedTuple):
@@ -105,11 +107,26 @@ class Creation:
                     if error.may_have_happened:
                         raise self._find_out(error, slot, before, alias, expiry) from error
                     # Somebody may have been faster; then this token waits for a slot again.
-                    if type(error) is not ApiError or not slot.was_full():
+                    may_be_full = type(error) is ApiError
+                    if not may_be_full or not (slot.was_full() or self._saw_a_deletion(slot)):
                         raise
                 else:
                     slot.take(key.access_key_id)
                     return Created(key, expiry, creator)
+
+    def _saw_a_deletion(self, slot: "Reservation") -> bool:
+        """Wait for a deletion of this process to come through; say whether there was one, and did.
+
+        Whether the refusal was for that only another attempt tells.
+        """
+        if not slot.awaits_deletion():
+            return False
+        for pause in _DELETION_PAUSES_SECONDS:
+            if self._stop.wait(pause):
+                return False
+            if slot.was_full() or not slot.awaits_deletion():
+                return True
+        return False
 
     def listed(self, access_key_id: str) -> "StorageKey | None":
         """Return a new key as the list shows it; `None` while it does not.
@@ -157,7 +174,7 @@ class Creation:
         lost = AnswerLost(cause, expire_at=expiry)
         try:
             lost.candidates = self._search(lambda keys: self._new(keys, before, alias, expiry))
-            if len(lost.candidates) == 1:
+            if len(lost.candidates) == 1 and slot.counted:
                 self._revoke(lost, lost.candidates[0])
             elif not lost.candidates:
                 # A server may have given it what was not asked for. It may be somebody's, too.

@@ -141,11 +141,10 @@ class QuotaCount:
         """This process has deleted the key."""
         self._fates.deleted(key)
 
-    def not_deleted_yet(self) -> None:
-        """What the API lists in spite of its deletion it still counts, as long as it is listed."""
-        still_there = self._fates.deleted_keys & self._listed
-        self._fates.deleted_keys -= still_there
-        self._made -= still_there
+    @property
+    def listed_in_spite_of_deletion(self) -> bool:
+        """Whether the list shows a key that this process has deleted."""
+        return bool(self._listed & self._fates.deleted_keys)
 
     @property
     def creations(self) -> int:

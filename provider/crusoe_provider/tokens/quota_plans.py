@@ -136,7 +136,8 @@ class PlanQuota(QuotaKeys):
         """The plan keeps this key, the second of an object that has two.
 
         Where something is replaced it may be that object, which then gives up both. With the one it
-        might have no room even for that.
+        might have no room even for that. What is replaced has to come here: it may belong to
+        another provider block, or not be planned at all.
 
         Args:
             access_key_id: The key.
@@ -145,8 +146,9 @@ class PlanQuota(QuotaKeys):
         Raises:
             PlanExceedsQuota: See `plan_keep`.
         """
+        comes_here = bool(replaced) and self._terraform.loads_whole_state()
         with self._lock:
-            may_go = self._tallies.successors < replaced
+            may_go = comes_here and self._tallies.successors < replaced
             if may_go:
                 self._tallies.open_keys.add(access_key_id)
         if not may_go:

@@ -26,12 +26,18 @@ _NEIGHBOURS_SECONDS: Final = 1.0
 
 
 class Reservation:
-    """A slot for one creation; see `SlotQuota.reserve`."""
+    """A slot for one creation; see `SlotQuota.reserve`.
+
+    Attributes:
+        taken: Whether a key has taken it.
+        counted: Whether the caller's keys could be told from those of others, and were counted.
+    """
 
     def __init__(self, slots: "SlotQuota", wait: Callable[[], frozenset[str]]) -> None:
         self._slots = slots
         self._wait = wait
         self.taken = False
+        self.counted = True
 
     def wait(self) -> frozenset[str]:
         """Wait until a slot is free, and return the access key IDs of the keys there are.
@@ -51,16 +57,22 @@ class Reservation:
     def was_full(self) -> bool:
         """Say, after the API has refused a creation, whether that is for want of a slot.
 
-        The list tells, not the text of the refusal: another process may have been faster, or a
-        deletion of this one has not come through.
+        The list tells, not the text of the refusal: another process may have been faster.
 
         Raises:
             CrusoeError: The list could not be read.
         """
         try:
-            return self._slots.is_full(fresh=True) or self._slots._is_full_as_listed()  # noqa: SLF001 - see take
+            return self._slots.is_full(fresh=True)
         except OwnerUnknown:
             return False  # then the refusal says all that is known
+
+    def awaits_deletion(self) -> bool:
+        """Say whether the last list shows a key that this process has deleted.
+
+        The API may count it, too.
+        """
+        return self._slots._lists_deleted()  # noqa: SLF001 - see take
 
 
 class SlotQuota(QuotaKeys):
@@ -100,6 +112,7 @@ class SlotQuota(QuotaKeys):
                 try:
                     self._list(fresh=False)
                 except OwnerUnknown:
+                    reservation.counted = False
                     return self._without_count(make_room)
                 while make_room and not self._certainly_has_room() and make_room():
                     pass
@@ -138,14 +151,9 @@ class SlotQuota(QuotaKeys):
                 at_most=_NEIGHBOURS_SECONDS,
             )
 
-    def _is_full_as_listed(self) -> bool:
-        """Say whether no slot is free by the last list; if so, that list counts from now on."""
+    def _lists_deleted(self) -> bool:
         with self._lock:
-            listed = len(self._tally.keys)
-            if not self._limit or listed < self._limit:
-                return False
-            self._count.not_deleted_yet()
-            return True
+            return self._count.listed_in_spite_of_deletion
 
     def _created(self, access_key_id: str) -> None:
         with self._lock:

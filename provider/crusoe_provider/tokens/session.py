@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crusoe_provider.api.deletion import Deletion
-from crusoe_provider.api.errors import NotDeleted
+from crusoe_provider.api.errors import NotDeleted, NotFound, PermissionDenied
 from crusoe_provider.tokens.creation import Creation
 from crusoe_provider.tokens.errors import NotKnownYet, SecretClaimed
 from crusoe_provider.tokens.ownership import Ownership
@@ -136,7 +136,10 @@ class Session:
         return next((found for found in others if self._lists(found, access_key_id)), default)
 
     def _lists(self, organization_id: str, access_key_id: str) -> bool:
-        keys = self.account.keys(organization_id)
+        try:
+            keys = self.account.keys(organization_id)
+        except (PermissionDenied, NotFound):  # whoever may not look there has nothing there
+            return False
         return any(key.access_key_id == access_key_id for key in keys)
 
     def quota(self, organization_id: str) -> Quota:

@@ -80,6 +80,8 @@ def _age_if_dead_nursery(pid: int) -> float | None:
         if (
             told[STATE] != _ZOMBIE
             or int(told[SESSION]) != pid
+            # A fork keeps the name, and so does who is dead.
+            or read(f"/proc/{pid}/comm") != read("/proc/self/comm")
             or os.stat(f"/proc/{pid}").st_uid != os.getuid()
         ):
             return None
