@@ -4,25 +4,14 @@ grpc leaves a call without an answer whose function raises such a thing, and Ter
 the answer for ever.
 """
 
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from crusoe_provider.providerserver import protocol_pb2 as pb
 from support.plugin import EXIT_SECONDS, Plugin, dynamic, errors, value_of
-from support.toy_fixtures import StartToy, thing
+from support.toy_fixtures import thing
 from support.toy_plugin import SECRET
 
 UNEXPECTED = "Unexpected error in the provider"
-
-
-@pytest.fixture
-def plugin(start_toy: StartToy) -> Iterator[Plugin]:
-    plugin = start_toy()
-    yield plugin
-    assert plugin.shut_down() == 0
-    assert SECRET not in plugin.log()
 
 
 def test_a_call_that_panics_is_answered(plugin: Plugin) -> None:

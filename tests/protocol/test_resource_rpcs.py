@@ -1,6 +1,5 @@
 """The RPCs of resources and data sources, over a real connection to a toy provider."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,6 @@ from crusoe_provider.providerserver import protocol_pb2 as pb
 from support.plugin import Plugin, dynamic, errors, refined_unknown, value_of, warnings
 from support.toy_fixtures import StartToy, thing
 from support.toy_plugin import SECRET
-
-
-@pytest.fixture
-def plugin(start_toy: StartToy) -> Iterator[Plugin]:
-    plugin = start_toy()
-    yield plugin
-    assert plugin.shut_down() == 0
-    assert SECRET not in plugin.log()
 
 
 def plan(plugin: Plugin, prior: Any, proposed: Any, **more: Any) -> Any:

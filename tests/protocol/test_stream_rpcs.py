@@ -1,7 +1,6 @@
 """List resources, actions and functions over a real connection to a toy provider."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,6 @@ from support.toy_plugin import SECRET
 
 UNEXPECTED = "Unexpected error in the provider"
 MALFORMED = "Malformed request"
-
-
-@pytest.fixture
-def plugin(start_toy: StartToy) -> Iterator[Plugin]:
-    plugin = start_toy()
-    yield plugin
-    assert plugin.shut_down() == 0
-    assert SECRET not in plugin.log()
 
 
 def query(plugin: Plugin, block: Any, **more: Any) -> list[Any]:

@@ -65,3 +65,12 @@ def start_toy(
             return plugin
 
         yield start
+
+
+@pytest.fixture
+def plugin(start_toy: StartToy) -> Iterator[Plugin]:
+    """A toy plugin that ends as it should, with its secret in no log."""
+    plugin = start_toy()
+    yield plugin
+    assert plugin.shut_down() == 0
+    assert toy_plugin.SECRET not in plugin.log()
