@@ -121,8 +121,8 @@ class QuotaKeys:
         if not fresh and listed_at is not None and now - listed_at < recent:
             return
         self._account.expect_identity()
-        # What others in this process have read may be older than that.
         fresh = fresh or listed_at is not None
+        # What others in this process have read may be older than is recent here.
         keys = self._account.keys(self._organization_id, fresh=fresh, recent=recent)
         caller = self._account.identity()
         mine = in_order(self._ownership.mine(keys, caller))
